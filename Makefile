@@ -1,0 +1,70 @@
+# Every habit has one verb. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON_TRAINING ?= .venv-training/bin/python
+DATA ?= ../shared/data
+PROJECTS := libs/common services/audio_analyzer services/video_analyzer
+
+help:  ## list the verbs
+	@grep -hE '^[a-z][a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+# --- set-up: each stamp is remade only when what it depends on changed ---
+
+$(VENV)/.ready: requirements/dev.txt $(PROJECTS:%=%/pyproject.toml)
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed as '$(PYTHON)' (or make PYTHON=/path/to/python3.11)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
+	@touch $@
+
+.venv-training/.ready: requirements/training.txt $(PROJECTS:%=%/pyproject.toml)
+	@test -x .venv-training/bin/python || $(PYTHON) -m venv .venv-training
+	.venv-training/bin/python -m pip install -q --require-hashes -r requirements/training.txt
+	.venv-training/bin/python -m pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
+	@touch $@
+
+setup: $(VENV)/.ready  ## make the virtual environment (.venv)
+
+setup-training: .venv-training/.ready  ## make the training environment (.venv-training, with PyTorch)
+
+# --- the main job ---
+
+run: setup  ## run both services in the foreground: audio on 8000, video on 8001
+	@$(BIN)/silver-guardian serve
+
+analyze: setup  ## judge one file: make analyze FILE=clip.mp4
+	@test -n "$(FILE)" || { echo "usage: make analyze FILE=clip.mp4" >&2; exit 2; }
+	@$(BIN)/silver-guardian analyze "$(FILE)"
+
+# --- quality ---
+
+lint-python: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests)
+
+lint: lint-python  ## ruff, mypy strict, and the linters of infrastructure files
+
+test: test-python  ## run the tests
+
+test-python: setup
+	$(BIN)/python -m pytest
+
+format: setup  ## rewrite the Python files in the house's format
+	$(BIN)/ruff check --fix-only -q . && $(BIN)/ruff format -q .
+
+lock: setup  ## remake the requirement locks
+	$(BIN)/python -m pip install -q uv
+	cd requirements && for name in dev audio video training infra; do \
+	  ../$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$name.in -o $$name.txt; done
+
+-include training/audio/audio.mk training/video/video.mk terraform/terraform.mk
+
+.PHONY: help setup setup-training run analyze lint lint-python test test-python format lock

@@ -1,0 +1,21 @@
+"""Untrusted media in, plain samples and frames out.
+
+Every byte of a container or codec is parsed in a child process under limits (`process`), so that a crash or a bomb
+costs one request. `open_audio` and `open_video` are what analyzers call.
+"""
+
+from sg_common.media.audio import AudioInfo, AudioReader, open_audio
+from sg_common.media.limits import DecodeLimits
+from sg_common.media.video import Frame, FrameBudget, VideoInfo, VideoReader, open_video
+
+__all__ = [
+    "AudioInfo",
+    "AudioReader",
+    "DecodeLimits",
+    "Frame",
+    "FrameBudget",
+    "VideoInfo",
+    "VideoReader",
+    "open_audio",
+    "open_video",
+]
