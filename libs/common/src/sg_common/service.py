@@ -1,0 +1,50 @@
+"""What a service package gives the doors: its kind, its settings, its report and how to build its analyzer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points, version
+from typing import Any
+
+from sg_common.analysis import Analyzer, Report
+from sg_common.settings import ServiceSettings
+
+ENTRY_POINT_GROUP = "silver_guardian.analyzers"
+
+
+@dataclass(frozen=True)
+class AnalyzerService:
+    """A service as the doors see it.
+
+    Attributes:
+        kind: `audio` or `video`.
+        title: the service's name for people.
+        distribution: the installed distribution that carries its version.
+        port: the default port.
+        settings: reads the service's settings from the environment.
+        build: loads the models and returns the analyzer (raises `BundleError`).
+        report: the report's class, for the API description.
+    """
+
+    kind: str
+    title: str
+    distribution: str
+    port: int
+    settings: Callable[[], ServiceSettings]
+    build: Callable[[Any], Analyzer]
+    report: type[Report]
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-analyzer"
+
+    @property
+    def version(self) -> str:
+        return version(self.distribution)
+
+
+def installed_services() -> list[AnalyzerService]:
+    """The services that installed packages register as entry points, by kind."""
+    found = [entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)]
+    return sorted(found, key=lambda service: service.kind)

@@ -1,0 +1,137 @@
+"""Configuration that every service has, from environment variables with the prefix `SG_`.
+
+AWS is configured by AWS's own variables (`AWS_REGION`, `AWS_ENDPOINT_URL`, credentials), read by its SDK.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from sg_common.cpu import read_cpu_facts
+from sg_common.errors import SettingsError
+from sg_common.media.limits import DecodeLimits
+from sg_common.runtime import Runtime
+
+GIB = 1024**3
+
+
+def default_models_root() -> Path:
+    """`models/` of the working directory, else of the checkout that this file belongs to."""
+    checkout = Path(__file__).resolve().parents[4] / "models" if len(Path(__file__).resolve().parents) > 4 else None
+    here = Path.cwd() / "models"
+    return checkout if checkout is not None and checkout.is_dir() and not here.is_dir() else here
+
+
+class ServiceSettings(BaseSettings):
+    """Settings of one service. `docs/configuration.md` lists them; `make docs` remakes that table."""
+
+    model_config = SettingsConfigDict(env_prefix="SG_", frozen=True, populate_by_name=True)
+
+    # Where the service listens
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="comma-separated keys; with any set, /analyze needs one in X-API-Key"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least level that is logged"
+    )
+    log_format: Literal["json", "text"] = Field(default="json", description="json for machines, text for a terminal")
+
+    # The model and the CPU
+    models_root: Path = Field(default_factory=default_models_root, description="folder of the shipped bundles")
+    model_dir: Path | None = Field(default=None, description="another bundle instead of the shipped one")
+    model_variant: str = Field(default="auto", description="the bundle's variant; auto takes the fastest accurate one")
+    threads: int | None = Field(default=None, ge=1, description="threads of a model session; default: the CPU quota")
+    memory_arena: bool = Field(default=False, description="keep ONNX Runtime's memory arena (faster, never shrinks)")
+
+    # How much work is accepted
+    max_upload_bytes: int = Field(default=2 * GIB, ge=1, description="largest file, bytes")
+    max_duration_seconds: float = Field(default=4 * 3600, gt=0, description="longest media, seconds")
+    max_pixels: int = Field(default=7680 * 4320, ge=1, description="most pixels of a frame")
+    request_timeout_seconds: float = Field(default=300, gt=0, description="deadline of a request once its file is here")
+    upload_stall_seconds: float = Field(default=20, gt=0, description="longest silence within an upload, seconds")
+    upload_min_bytes_per_second: int = Field(default=8192, ge=0, description="slowest upload on average")
+    max_concurrency: int | None = Field(default=None, ge=1, description="analyses at a time; default: the CPU quota")
+    max_waiting: int = Field(default=8, ge=0, description="requests that may wait for a turn; more are answered 429")
+    drain_seconds: float = Field(
+        default=5, ge=0, description="how long /ready says 503 before the server stops listening"
+    )
+    grace_seconds: float = Field(default=90, gt=0, description="how long work in flight may take after SIGTERM")
+
+    # Media
+    work_dir: Path | None = Field(
+        default=None, description="folder for work files; default: in the system's temp folder"
+    )
+    decoder_memory_bytes: int = Field(
+        default=2 * GIB, ge=256 * 1024**2, description="address space of a decoder process"
+    )
+    decoder_cpu_seconds: int = Field(default=600, ge=1, description="processor time of a decoder process")
+    decoder_stall_seconds: float = Field(default=60, gt=0, description="longest wait for a decoder's next answer")
+
+    # Storage
+    s3_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="comma-separated bucket or bucket/prefix entries that may be read; empty: none",
+    )
+
+    @field_validator("api_keys", "s3_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part for raw in value.split(",") if (part := raw.strip())) if isinstance(value, str) else value
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            SettingsError: a variable has a value that cannot work; the message names it.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "SG_" + str(first["loc"][0]).removeprefix("SG_").upper()
+            raise SettingsError(f"{name}: {first['msg']}") from error
+
+    def bundle_dir(self, name: str) -> Path:
+        """The folder of the shipped bundle `name`."""
+        return self.models_root / name
+
+    def runtime(self) -> Runtime:
+        """How this service's sessions run."""
+        return Runtime(threads=self.threads, arena=self.memory_arena)
+
+    def concurrency(self) -> int:
+        """Analyses at a time."""
+        return self.max_concurrency or read_cpu_facts().threads
+
+    def decode_limits(self) -> DecodeLimits:
+        return DecodeLimits(
+            duration_seconds=self.max_duration_seconds,
+            pixels=self.max_pixels,
+            memory_bytes=self.decoder_memory_bytes,
+            cpu_seconds=self.decoder_cpu_seconds,
+            stall_seconds=self.decoder_stall_seconds,
+            threads=self.threads or read_cpu_facts().threads,
+        )
+
+    def work_folder(self, kind: str) -> Path:
+        """The folder for work files of this service, made when missing."""
+        folder = self.work_dir or Path(tempfile.gettempdir()) / f"silver-guardian-{kind}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def model_dir_field(kind: str) -> Path | None:
+    """A `model_dir` field that also reads `SG_<KIND>_MODEL_DIR`, for processes that serve several analyzers."""
+    names = AliasChoices("model_dir", f"SG_{kind.upper()}_MODEL_DIR", "SG_MODEL_DIR")
+    field: Path | None = Field(
+        default=None, validation_alias=names, description=f"another bundle instead of models/{kind}"
+    )
+    return field
