@@ -1,0 +1,79 @@
+output "region" {
+  description = "Region everything lies in."
+  value       = var.region
+}
+
+output "account_id" {
+  description = "Account everything lies in."
+  value       = local.account_id
+}
+
+output "cluster_name" {
+  description = "Name of the EKS cluster."
+  value       = module.eks.cluster_name
+}
+
+output "cluster_endpoint" {
+  description = "Address of the Kubernetes API."
+  value       = module.eks.cluster_endpoint
+}
+
+output "configure_kubectl" {
+  description = "Command that points kubectl at the cluster."
+  value       = "aws eks update-kubeconfig --region ${var.region} --name ${module.eks.cluster_name}"
+}
+
+output "node_groups" {
+  description = "AWS names of the node groups, by key."
+  value       = module.eks.node_groups
+}
+
+output "kubernetes_namespace" {
+  description = "Namespace that the services' roles trust."
+  value       = var.kubernetes_namespace
+}
+
+output "service_accounts" {
+  description = "Service account that each service's role trusts."
+  value       = { for s in var.services : s => lookup(var.service_accounts, s, s) }
+}
+
+output "service_role_arns" {
+  description = "Role of each service, for its service account's eks.amazonaws.com/role-arn annotation."
+  value       = { for s in var.services : s => module.service_role[s].arn }
+}
+
+output "keda_role_arn" {
+  description = "Role of KEDA's operator."
+  value       = module.keda_role.arn
+}
+
+output "cluster_autoscaler_role_arn" {
+  description = "Role of Cluster Autoscaler."
+  value       = module.cluster_autoscaler_role.arn
+}
+
+output "repository_urls" {
+  description = "Image repository of each service."
+  value       = { for s in var.services : s => aws_ecr_repository.this[s].repository_url }
+}
+
+output "queue_urls" {
+  description = "Queue of each service."
+  value       = { for s in var.services : s => aws_sqs_queue.this[s].url }
+}
+
+output "dlq_urls" {
+  description = "Dead-letter queue of each service."
+  value       = { for s in var.services : s => aws_sqs_queue.dlq[s].url }
+}
+
+output "media_bucket" {
+  description = "Bucket for uploads, models and results."
+  value       = aws_s3_bucket.media.bucket
+}
+
+output "vpc_id" {
+  description = "VPC of the cluster."
+  value       = aws_vpc.this.id
+}
