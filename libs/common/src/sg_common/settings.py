@@ -28,7 +28,7 @@ def default_models_root() -> Path:
 
 
 class ServiceSettings(BaseSettings):
-    """Settings of one service. `docs/configuration.md` lists them; `make docs` remakes that table."""
+    """Settings of one service; `docs/configuration.md` lists them all."""
 
     model_config = SettingsConfigDict(env_prefix="SG_", frozen=True, populate_by_name=True)
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from sg_common.analysis import Job
-from sg_common.media.limits import DecodeLimits
+from sg_common.errors import Undecodable
+from sg_common.media import protocol
+from sg_common.media.process import DecoderProcess
+
+if TYPE_CHECKING:  # the child imports this package too, and must not pay for pydantic
+    from sg_common.analysis import Job
+    from sg_common.media.limits import DecodeLimits
+
+BLOCK_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -26,10 +33,71 @@ class AudioInfo:
 
 
 class AudioReader(Protocol):
+    """Iterate once over mono float32 blocks of shape (samples,) at the asked rate, nominally in -1..1.
+
+    Every block but the last is `BLOCK_SECONDS` long. Time 0 is the first sample that the stream decodes to:
+    encoder delay and edit lists are not trimmed, so that a stream gives the same samples in every container.
+    Corrupt packets are skipped.
+
+    Iterating raises:
+        Undecodable: the file breaks the decoder or exceeds the child's memory or processor time.
+        LimitExceeded: the stream turns out longer than the duration limit.
+        Cancelled, DeadlineExceeded: from the job.
+    """
+
     info: AudioInfo
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]: ...
 
 
-def open_audio(path: Path, *, sample_rate: int, limits: DecodeLimits, job: Job) -> AbstractContextManager[AudioReader]:
-    raise NotImplementedError
+class _ChildReader:
+    def __init__(self, child: DecoderProcess) -> None:
+        self._child = child
+        header, _ = child.receive()
+        self.info = _info(header)
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
+        while True:
+            header, payload = self._child.receive()
+            if header["type"] != protocol.BLOCK:
+                return
+            yield np.frombuffer(payload[: len(payload) // 4 * 4], dtype="<f4")
+
+
+def _info(header: dict[str, Any]) -> AudioInfo:
+    try:
+        duration = header["duration"]
+        return AudioInfo(
+            codec=str(header["codec"]),
+            sample_rate=int(header["sample_rate"]),
+            channels=int(header["channels"]),
+            duration=None if duration is None else float(duration),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Undecodable("the file breaks the media decoder") from error
+
+
+@contextmanager
+def open_audio(path: Path, *, sample_rate: int, limits: DecodeLimits, job: Job) -> Iterator[AudioReader]:
+    """Decode the best audio stream of a file in a child process.
+
+    The default stream, else the longest, mixed down to mono by its channel layout (the mean of the channels where the
+    layout is unknown) and resampled by libswresample. Memory does not grow with the file's length.
+
+    Args:
+        path: a local file in any container and codec that FFmpeg reads.
+        sample_rate: Hz of the samples wanted.
+        limits: what the child may use.
+        job: its deadline and cancellation stop the child.
+
+    Raises:
+        NotMedia: the file is empty or neither audio nor video.
+        MissingStream: it has no audio stream.
+        Undecodable: nothing of the stream can be decoded, or the file breaks the decoder.
+        LimitExceeded: it is longer than the duration limit.
+        Cancelled, DeadlineExceeded: from the job.
+    """
+    request = {"kind": "audio", "sample_rate": sample_rate, "block_samples": sample_rate * BLOCK_SECONDS}
+    max_payload = 4 * sample_rate * BLOCK_SECONDS
+    with DecoderProcess(path, request, limits=limits, job=job, max_payload=max_payload) as child:
+        yield _ChildReader(child)

@@ -1,0 +1,42 @@
+"""`serve`: every installed service in the foreground, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from sg_common.service import AnalyzerService
+
+_POLL_SECONDS = 0.2
+
+
+def run_serve(services: Sequence[AnalyzerService]) -> int:
+    """Run until a signal, or until one service ends; then end the others. The exit status of the first that failed."""
+    environment = {"SG_LOG_FORMAT": "text" if sys.stderr.isatty() else "json", **os.environ}
+    # One SG_PORT cannot serve two; each service listens on its own.
+    environment.pop("SG_PORT", None)
+    children = [
+        subprocess.Popen([sys.executable, "-m", f"{service.kind}_analyzer", "serve"], env=environment)
+        for service in services
+    ]
+    for service in services:
+        print(f"{service.name}: http://localhost:{service.port}/docs", file=sys.stderr)
+
+    def forward(number: int, _: object) -> None:
+        for child in children:
+            if child.poll() is None:
+                child.send_signal(number)
+
+    signal.signal(signal.SIGTERM, forward)
+    # A terminal's Ctrl-C reaches the children by itself; here it must only not end the wait for them.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    while all(child.poll() is None for child in children):
+        time.sleep(_POLL_SECONDS)
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    return max(abs(child.wait()) for child in children)

@@ -1,0 +1,139 @@
+"""A multipart upload, streamed to disk within its limits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import ClientDisconnect, Request
+from streaming_form_data import ParseFailedException, StreamingFormDataParser
+from streaming_form_data.targets import FileTarget, ValueTarget
+from streaming_form_data.validators import MaxSizeValidator, ValidationError
+
+from sg_common.errors import Cancelled, LimitExceeded, MalformedRequest, Unavailable, UploadTimeout
+
+MAX_FIELD_BYTES = 1024
+FORM_OVERHEAD_BYTES = 64 * 1024
+_BATCH = 1 << 20
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """`max_bytes` of the file; `stall_seconds` of silence; `min_bytes_per_second` on average after that long."""
+
+    max_bytes: int
+    stall_seconds: float
+    min_bytes_per_second: int
+
+
+class _Once:
+    """Marks on a part: begun at most once, and whether its closing boundary came."""
+
+    begun = False
+    complete = False
+
+    def begin(self, name: str) -> None:
+        if self.begun:
+            raise MalformedRequest(f"the form has more than one part named '{name}'")
+        self.begun = True
+
+
+class _File(FileTarget):  # type: ignore[misc]
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        super().__init__(str(path), validator=MaxSizeValidator(max_bytes))
+        self.once = _Once()
+
+    def on_start(self) -> None:
+        self.once.begin("file")
+        super().on_start()
+
+    def on_finish(self) -> None:
+        super().on_finish()
+        self.once.complete = True
+
+    def close(self) -> None:
+        if self._fd is not None:
+            self._fd.close()
+
+
+class _Value(ValueTarget):  # type: ignore[misc]
+    def __init__(self, name: str) -> None:
+        super().__init__(validator=MaxSizeValidator(MAX_FIELD_BYTES))
+        self._name = name
+        self.once = _Once()
+
+    def on_start(self) -> None:
+        self.once.begin(self._name)
+        super().on_start()
+
+
+async def receive_upload(request: Request, path: Path, limits: UploadLimits) -> str | None:
+    """Stream the form's `file` to `path` and return the text of its `sample_rate` field (None without it).
+
+    Raises:
+        MalformedRequest, LimitExceeded, UploadTimeout, Unavailable, Cancelled.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limits.max_bytes + FORM_OVERHEAD_BYTES:
+        raise _too_large(limits.max_bytes)
+    try:
+        parser = StreamingFormDataParser(headers={"Content-Type": request.headers.get("content-type", "")})
+    except (ParseFailedException, ValueError, UnicodeError) as error:
+        raise MalformedRequest("a multipart/form-data request needs a boundary in its Content-Type") from error
+    file, sample_rate = _File(path, limits.max_bytes), _Value("sample_rate")
+    parser.register("file", file)
+    parser.register("sample_rate", sample_rate)
+    try:
+        await _feed(request, parser, limits)
+    finally:
+        file.close()
+    if not file.once.begun:
+        raise MalformedRequest("the form has no part named 'file'; send the media as: -F file=@clip.mp4")
+    if not file.once.complete:
+        raise MalformedRequest("the form ends within its file; the upload was cut off")
+    if not sample_rate.once.begun:
+        return None
+    return bytes(sample_rate.value).decode("utf-8", errors="replace")
+
+
+async def _feed(request: Request, parser: StreamingFormDataParser, limits: UploadLimits) -> None:
+    stream = request.stream().__aiter__()
+    started = time.monotonic()
+    received = 0
+    batch = bytearray()
+    try:
+        while True:
+            try:
+                chunk = await asyncio.wait_for(anext(stream), limits.stall_seconds)
+            except StopAsyncIteration:
+                break
+            received += len(chunk)
+            _check_pace(received, time.monotonic() - started, limits)
+            if received > limits.max_bytes + FORM_OVERHEAD_BYTES:
+                raise _too_large(limits.max_bytes)
+            batch += chunk
+            if len(batch) >= _BATCH:
+                await asyncio.to_thread(parser.data_received, bytes(batch))
+                batch.clear()
+        await asyncio.to_thread(parser.data_received, bytes(batch))
+    except TimeoutError as error:
+        raise UploadTimeout(f"no byte came for {limits.stall_seconds:g} s; send the file again") from error
+    except ClientDisconnect as error:
+        raise Cancelled("the client went away during its upload") from error
+    except ValidationError as error:
+        raise _too_large(limits.max_bytes) from error
+    except ParseFailedException as error:
+        raise MalformedRequest("the body is not the multipart form that its Content-Type announces") from error
+    except OSError as error:
+        raise Unavailable("the work folder cannot take the file; try again later") from error
+
+
+def _check_pace(received: int, seconds: float, limits: UploadLimits) -> None:
+    if seconds > limits.stall_seconds and received < seconds * limits.min_bytes_per_second:
+        raise UploadTimeout(f"the upload is slower than {limits.min_bytes_per_second:,} bytes a second; send it again")
+
+
+def _too_large(max_bytes: int) -> LimitExceeded:
+    return LimitExceeded(f"the file has more than {max_bytes:,} bytes; cut it, or raise SG_MAX_UPLOAD_BYTES")

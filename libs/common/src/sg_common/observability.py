@@ -1,0 +1,88 @@
+"""Structured logs with a request id, and the metrics of a process."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextvars import ContextVar
+from typing import Literal
+
+from prometheus_client import GC_COLLECTOR, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from pythonjsonlogger.json import JsonFormatter
+
+from sg_common.analysis import ModelInfo, Report
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request (or queue message) that the running code works for."""
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class _RequestIdFilter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True
+
+
+def configure_logging(service: str, level: str, style: Literal["json", "text"]) -> None:
+    """Send every log record to standard error, one JSON object (or text line) each."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_RequestIdFilter())
+    if style == "json":
+        handler.setFormatter(
+            JsonFormatter(
+                "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s",
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+                static_fields={"service": service},
+                datefmt="%Y-%m-%dT%H:%M:%S%z",
+            )
+        )
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("botocore", "boto3", "urllib3", "s3transfer"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own. All names begin with `silver_guardian_`."""
+
+    def __init__(self, service: str) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(GC_COLLECTOR)
+        self._service = service
+        self._model = Gauge(
+            "silver_guardian_model_info",
+            "The model that is loaded (always 1).",
+            ["service", "name", "version", "variant"],
+            registry=self.registry,
+        )
+        self.requests = self._counter("http_requests", "HTTP requests answered.", "method", "route", "status")
+        self.request_seconds = self._histogram("http_request_seconds", "Wall time of HTTP requests.", "route")
+        self.analyses = self._counter("analyses", "Analyses ended, by outcome (a status or an error code).", "outcome")
+        self.verdicts = self._counter("verdicts", "Verdicts given.", "verdict")
+        self.receive_seconds = self._histogram("receive_seconds", "Time to get a file: upload or download.", "source")
+        self.queue_seconds = self._histogram("queue_seconds", "Time between a file's arrival and its turn.")
+        self.compute_seconds = self._histogram("compute_seconds", "Time that an analysis itself took.")
+        self.in_flight = self._gauge("analyses_in_flight", "Analyses running now.")
+        self.admitted = self._gauge("requests_admitted", "Requests admitted and not yet released: waiting or running.")
+        self.capacity = self._gauge("requests_capacity", "Requests that may be admitted at a time.")
+        self.ready = self._gauge("ready", "1 while the service accepts work.")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"silver_guardian_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"silver_guardian_{name}", text, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(f"silver_guardian_{name}", text, labels, registry=self.registry, buckets=_SECONDS)
+
+    def model_loaded(self, model: ModelInfo) -> None:
+        self._model.labels(self._service, model.name, model.version, model.variant).set(1)
+
+    def judged(self, report: Report) -> None:
+        """Count a finished analysis."""
+        self.analyses.labels(report.status).inc()
+        self.verdicts.labels(report.verdict).inc()

@@ -1,0 +1,144 @@
+"""Objects of an S3-compatible store, within an allow-list."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from sg_common.analysis import Job
+from sg_common.errors import (
+    Forbidden,
+    LimitExceeded,
+    MalformedRequest,
+    NotFound,
+    ServiceError,
+    StorageUnavailable,
+    Unavailable,
+)
+
+log = logging.getLogger(__name__)
+
+BLOCK = 1 << 20
+_NOT_FOUND = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "NotFound"}
+_DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AllAccessDisabled"}
+_UNREADABLE = {"InvalidObjectState"}
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """One object, or one version of it."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True)
+class AllowList:
+    """Which objects may be read: entries are a bucket, or a bucket with a key prefix that ends at a slash."""
+
+    entries: tuple[str, ...]
+
+    def check(self, target: S3Object) -> None:
+        """Raise `Forbidden` unless an entry covers the object."""
+        if not self.entries:
+            raise Forbidden("reading from S3 is off here; the operator allows buckets with SG_S3_ALLOW")
+        if any(segment in (".", "..") for segment in target.key.split("/")):
+            raise Forbidden("keys with '.' or '..' segments are not read")
+        for entry in self.entries:
+            bucket, _, prefix = entry.partition("/")
+            folder = prefix.rstrip("/") + "/" if prefix else ""
+            if target.bucket == bucket and target.key.startswith(folder):
+                return
+        raise Forbidden(f"{target} is outside the buckets and prefixes that SG_S3_ALLOW lists")
+
+
+def make_client(service: str) -> Any:
+    """An AWS client from AWS's standard variables, with short time-outs and adaptive retries."""
+    config = Config(
+        connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=32
+    )
+    return boto3.client(service, config=config)
+
+
+class S3Source:
+    """Downloads allowed objects into local files.
+
+    Args:
+        client: makes the S3 client at first use, so that a service without S3 needs no region or credentials.
+    """
+
+    def __init__(self, allow: AllowList, max_bytes: int, client: Callable[[], Any] = lambda: make_client("s3")) -> None:
+        self._allow = allow
+        self._max_bytes = max_bytes
+        self._make_client = client
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        if self._client is None:
+            with translated_errors("S3"):
+                self._client = self._make_client()
+        return self._client
+
+    def fetch(self, target: S3Object, path: Path, job: Job) -> None:
+        """Write the object to `path`.
+
+        Raises:
+            Forbidden, NotFound, LimitExceeded, StorageUnavailable: as their sentences say.
+        """
+        self._allow.check(target)
+        version = {"VersionId": target.version_id} if target.version_id else {}
+        with translated_errors(str(target)):
+            answer = self.client.get_object(Bucket=target.bucket, Key=target.key, **version)
+            with answer["Body"] as body:
+                if answer["ContentLength"] > self._max_bytes:
+                    raise LimitExceeded(
+                        f"{target} has {answer['ContentLength']:,} bytes; the limit is {self._max_bytes:,}"
+                    )
+                with path.open("wb") as file:
+                    for block in body.iter_chunks(BLOCK):
+                        job.check()
+                        file.write(block)
+
+
+@contextmanager
+def translated_errors(subject: str) -> Iterator[None]:
+    """Turn the SDK's failures into the service's."""
+    try:
+        yield
+    except ServiceError:
+        raise
+    except ParamValidationError as error:
+        raise MalformedRequest(f"{subject}: not a valid bucket or key name") from error
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in _NOT_FOUND:
+            raise NotFound(f"{subject} does not exist") from error
+        if code in _DENIED:
+            raise Forbidden(f"the store denies this service access to {subject}") from error
+        if code in _UNREADABLE:
+            raise Forbidden(f"{subject} is archived; restore it first") from error
+        if code in ("InvalidBucketName", "KeyTooLongError", "NoSuchUpload", "InvalidArgument"):
+            raise MalformedRequest(f"{subject}: the store refuses the name ({code})") from error
+        log.warning("storage failed", extra={"subject": subject, "cause": code})
+        raise StorageUnavailable(f"the store did not answer for {subject} ({code}); try again") from error
+    except (BotoCoreError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise Unavailable("the work folder is full; try again later") from error
+        log.warning("storage failed", extra={"subject": subject, "cause": type(error).__name__, "detail": str(error)})
+        raise StorageUnavailable(
+            f"the store did not answer for {subject} ({type(error).__name__}); try again"
+        ) from error
