@@ -1,0 +1,110 @@
+"""Which faces are fit to be judged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from video_analyzer.detector import Face
+
+Pixels = npt.NDArray[np.uint8]
+
+SIDE = 64
+"""Faces are measured at this size, so that sharpness does not depend on their size."""
+
+
+class Flaw(Enum):
+    """Why a face is not judged; the value completes "3 faces were …"."""
+
+    SMALL = "too small"
+    CROPPED = "cut off by the frame's edge"
+    DARK = "too dark"
+    BRIGHT = "too bright"
+    FLAT = "without contrast"
+    BLURRED = "too blurred"
+
+
+@dataclass(frozen=True)
+class QualityGates:
+    """Limits of a face that can be judged.
+
+    The photometric defaults gate under 1% of the genuine faces of the training corpus.
+
+    Attributes:
+        min_face_pixels: longer side of the face's box, in pixels of the displayed video.
+        min_visible: share of the box that lies inside the frame.
+        min_luma, max_luma: mean brightness, 0..255.
+        min_contrast: standard deviation of the brightness, 0..255.
+        min_sharpness: see `sharpness`; a blur of 3% of the face's side lies below it, one of 1% above.
+    """
+
+    min_face_pixels: float
+    min_visible: float = 0.8
+    min_luma: float = 35.0
+    max_luma: float = 225.0
+    min_contrast: float = 8.0
+    min_sharpness: float = 0.12
+
+    def check(self, rgb: Pixels, face: Face, scale: float) -> Flaw | None:
+        """Why the face must not be judged, or None.
+
+        Args:
+            rgb: the frame, uint8 [H, W, 3].
+            face: in pixels of `rgb`.
+            scale: pixels of `rgb` per pixel of the displayed video.
+        """
+        side = max(face.width, face.height)
+        # A face of a frame scaled down by more than half shows less detail than its size in the video promises.
+        if min(side / scale, 2 * side) < self.min_face_pixels:
+            return Flaw.SMALL
+        x0, y0 = max(face.x, 0.0), max(face.y, 0.0)
+        x1, y1 = min(face.x + face.width, rgb.shape[1]), min(face.y + face.height, rgb.shape[0])
+        visible = max(0.0, x1 - x0) * max(0.0, y1 - y0)
+        if visible < self.min_visible * face.width * face.height:
+            return Flaw.CROPPED
+        return self._photometric_flaw(rgb[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))])
+
+    def _photometric_flaw(self, face_rgb: Pixels) -> Flaw | None:
+        grey = grey_face(face_rgb)
+        luma, contrast = float(grey.mean()), float(grey.std())
+        if luma < self.min_luma:
+            return Flaw.DARK
+        if luma > self.max_luma:
+            return Flaw.BRIGHT
+        if contrast < self.min_contrast:
+            return Flaw.FLAT
+        return Flaw.BLURRED if sharpness(grey) < self.min_sharpness else None
+
+
+def grey_face(face_rgb: Pixels) -> npt.NDArray[np.float32]:
+    """The face as brightness 0..255, float32 [64, 64]."""
+    shrinks = min(face_rgb.shape[:2]) > SIDE
+    resized = cv2.resize(face_rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(cv2.cvtColor(resized, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def sharpness(grey: npt.NDArray[np.float32]) -> float:
+    """Standard deviation of the Laplacian over that of the brightness.
+
+    The Laplacian's energy as a measure of focus is Pech-Pacheco et al., ICPR 2000; the division makes it
+    independent of contrast.
+    """
+    return float(cv2.Laplacian(grey, cv2.CV_32F).std() / max(float(grey.std()), 1e-3))
+
+
+def describe(flaws: Counter[Flaw], min_face_pixels: float) -> str:
+    """A sentence on the faces that were not judged; empty without any."""
+    if not flaws:
+        return ""
+    total = flaws.total()
+    parts = []
+    for flaw in Flaw:
+        if flaws[flaw]:
+            limit = f" (under {min_face_pixels:g} pixels)" if flaw is Flaw.SMALL else ""
+            parts.append(f"{flaws[flaw]} {flaw.value}{limit}")
+    return f"{total} face {'sighting was' if total == 1 else 'sightings were'} not judged: {', '.join(parts)}."

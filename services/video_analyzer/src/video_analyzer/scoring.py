@@ -1,0 +1,170 @@
+"""The evidence of one clip: frames, tracks and the verdict they support."""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sg_common.analysis import UNKNOWN_PROBABILITY, Status, Verdict
+
+from video_analyzer.calibration import Calibration
+from video_analyzer.report import FaceTrack, SuspiciousFrame, TimelinePoint
+from video_analyzer.tracks import Track
+
+TIMELINE_POINTS = 500
+SUSPICIOUS_FRAMES = 10
+FULL_SUPPORT = 3
+"""Judged frames that a verdict needs: one frame, or two, can't accuse or acquit anybody."""
+LARGEST_SUPPORT = 8
+FRAMES_PER_SUPPORT = 16
+
+Box = tuple[int, int, int, int]
+
+
+def needed_support(judged_frames: int) -> int:
+    """Judged frames that a track of its own needs among a clip's.
+
+    Three; a sixteenth of all where that is more (a face of a tenth of a second within minutes of video is as
+    likely the detector's error), eight at most (a face seen for one second must count).
+    """
+    return min(LARGEST_SUPPORT, max(FULL_SUPPORT, -(-judged_frames // FRAMES_PER_SUPPORT)))
+
+
+class Timeline:
+    """Frames with their scores, at most `limit` of them: neighbours are merged, the worse one stays."""
+
+    def __init__(self, limit: int = TIMELINE_POINTS) -> None:
+        self._limit = limit
+        self._stride = 1
+        self._count = 0
+        self._points: list[TimelinePoint] = []
+
+    def add(self, point: TimelinePoint) -> None:
+        """Add the next point in order of time."""
+        bucket = self._count // self._stride
+        self._count += 1
+        if bucket < len(self._points):
+            self._points[-1] = worse(self._points[-1], point)
+            return
+        self._points.append(point)
+        if len(self._points) > self._limit:
+            pairs = [self._points[i : i + 2] for i in range(0, len(self._points), 2)]
+            self._points = [worse(pair[0], pair[-1]) for pair in pairs]
+            self._stride *= 2
+
+    def points(self) -> list[TimelinePoint]:
+        return list(self._points)
+
+
+def worse(a: TimelinePoint, b: TimelinePoint) -> TimelinePoint:
+    """The point with the higher score, the earlier one of equals."""
+    return b if b.inconsistency_score > a.inconsistency_score else a
+
+
+@dataclass(frozen=True)
+class JudgedFace:
+    """One judged face of a frame."""
+
+    track: Track
+    logit: float
+    box: Box
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What the evidence of a clip supports. `reason`: why it is not a full verdict, else None."""
+
+    probability: float
+    verdict: Verdict
+    status: Status
+    reason: str | None
+
+
+@dataclass
+class ClipEvidence:
+    """Collects the scores of one clip; its memory does not grow with the frames but by 8 bytes a face.
+
+    Attributes:
+        judged_frames: frames in which at least one face was judged.
+        stray_logits: of tracks that were dropped for there being too many.
+    """
+
+    calibration: Calibration
+    judged_frames: int = 0
+    stray_logits: array[float] = field(default_factory=lambda: array("d"))
+    timeline: Timeline = field(default_factory=Timeline)
+    _worst: list[tuple[float, int, SuspiciousFrame]] = field(default_factory=list)
+
+    def add_frame(self, number: int, time: float, faces: Iterable[JudgedFace]) -> None:
+        """Take in a frame's judged faces; frames come in order of time."""
+        judged = list(faces)
+        if not judged:
+            return
+        self.judged_frames += 1
+        for face in judged:
+            face.track.logits.append(face.logit)
+        worst = max(judged, key=lambda face: face.logit)
+        score = float(self.calibration.probability(worst.logit))
+        self.timeline.add(TimelinePoint(time=time, frame_number=number, inconsistency_score=score))
+        if score < self.calibration.thresholds.likely_authentic:
+            return
+        frame = SuspiciousFrame(frame_number=number, time=time, inconsistency_score=score, box=worst.box)
+        heapq.heappush(self._worst, (score, -number, frame))
+        if len(self._worst) > SUSPICIOUS_FRAMES:
+            heapq.heappop(self._worst)
+
+    def suspicious_frames(self) -> list[SuspiciousFrame]:
+        """Worst first, the earlier of equals first."""
+        return [frame for _, _, frame in sorted(self._worst, key=lambda entry: entry[:2], reverse=True)]
+
+    def faces(self, tracks: Iterable[Track]) -> list[FaceTrack]:
+        """The tracks in order of first appearance."""
+        faces = []
+        for track in sorted(tracks, key=lambda track: track.number):
+            probability = self._track_probability(track)
+            faces.append(
+                FaceTrack(
+                    track=track.number,
+                    first_seen=track.first_seen,
+                    last_seen=track.last_seen,
+                    manipulation_probability=UNKNOWN_PROBABILITY if probability is None else probability,
+                )
+            )
+        return faces
+
+    def conclude(self, tracks: Iterable[Track]) -> Conclusion:
+        """The clip's probability and verdict.
+
+        The most suspicious of the tracks with enough judged frames decides. Where none has enough (short shots of
+        many people), all judged faces count together as one track. With two judged frames the probability stands
+        but the verdict is `uncertain`; with fewer the clip is inconclusive.
+        """
+        kept = list(tracks)
+        supported = [p for track in kept if (p := self._track_probability(track)) is not None]
+        if supported:
+            probability = max(supported)
+            return Conclusion(probability, self.calibration.verdict(probability), Status.SUCCESS, None)
+        if self.judged_frames < FULL_SUPPORT - 1:
+            found = "no face" if self.judged_frames == 0 else "a face in only one frame"
+            return Conclusion(
+                UNKNOWN_PROBABILITY,
+                Verdict.INCONCLUSIVE,
+                Status.INCONCLUSIVE,
+                f"{found} could be judged, and a verdict needs {FULL_SUPPORT} frames",
+            )
+        pooled = array("d", self.stray_logits)
+        for track in kept:
+            pooled.extend(track.logits)
+        probability = self.calibration.aggregate(pooled)
+        if self.judged_frames < FULL_SUPPORT:
+            reason = f"a face could be judged in only two frames, and a verdict needs {FULL_SUPPORT}"
+            return Conclusion(probability, Verdict.UNCERTAIN, Status.SUCCESS, reason)
+        return Conclusion(probability, self.calibration.verdict(probability), Status.SUCCESS, None)
+
+    def _track_probability(self, track: Track) -> float | None:
+        """None where the track has too few judged frames."""
+        if len(track.logits) < needed_support(self.judged_frames):
+            return None
+        return self.calibration.aggregate(track.logits)
