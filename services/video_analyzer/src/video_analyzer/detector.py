@@ -1,0 +1,157 @@
+"""Find faces in a frame: what goes into the face detector's graph and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Frame = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+
+class Session(Protocol):
+    """A loaded graph: named input arrays in, its outputs in the graph's order."""
+
+    def run(self, feeds: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face of a frame, in pixels of that frame.
+
+    The box may reach over the frame's edge. ``score`` is the detector's confidence, 0..1.
+    ``landmarks`` are six points (x, y): right eye, left eye, nose tip, mouth centre, right ear,
+    left ear, as seen from the camera's subject.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float
+    landmarks: tuple[tuple[float, float], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    """How frames are scaled for the graph and which cells count as faces.
+
+    ``long_sides`` are the lengths, in pixels, to which a frame's longer side is scaled, one pass each:
+    the network sees faces of about 14 to 100 pixels, so the first pass finds small faces and the
+    others large ones. Both sides are padded to a multiple of ``multiple``.
+    """
+
+    input_name: str = "image"
+    long_sides: tuple[int, ...] = (320, 128)
+    multiple: int = 32
+    stride: int = 4
+    score_threshold: float = 0.5
+    iou_threshold: float = 0.3
+
+    @classmethod
+    def from_input(cls, config: dict[str, Any]) -> DetectorConfig:
+        """Read the ``input`` object of a ``face-detection`` bundle; absent keys keep their defaults."""
+        default = cls()
+        return cls(
+            input_name=str(config.get("name", default.input_name)),
+            long_sides=tuple(int(side) for side in config.get("long_sides", default.long_sides)),
+            multiple=int(config.get("multiple", default.multiple)),
+            stride=int(config.get("stride", default.stride)),
+            score_threshold=float(config.get("score_threshold", default.score_threshold)),
+            iou_threshold=float(config.get("iou_threshold", default.iou_threshold)),
+        )
+
+
+class FaceDetector:
+    """BlazeFace full-range over a frame at several scales.
+
+    Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", CVPR
+    workshops 2019, with its score-weighted suppression of overlapping boxes.
+    """
+
+    def __init__(self, session: Session, input_config: dict[str, Any]) -> None:
+        self._session = session
+        self._config = DetectorConfig.from_input(input_config)
+
+    def detect(self, frame_rgb: Frame) -> list[Face]:
+        """Find the faces of one RGB frame, uint8 [H, W, 3], surest first.
+
+        Raises:
+            ValueError: the array is not an RGB frame of at least one pixel.
+        """
+        if frame_rgb.ndim != 3 or frame_rgb.shape[2] != 3 or frame_rgb.dtype != np.uint8 or frame_rgb.size == 0:
+            raise ValueError(f"expected uint8 [H, W, 3], got {frame_rgb.dtype} {frame_rgb.shape}")
+        passes = [self._pass(frame_rgb, side) for side in self._config.long_sides]
+        scores = np.concatenate([scores for scores, _ in passes])
+        points = np.concatenate([points for _, points in passes])
+        return merge_overlapping(scores, points, self._config.iou_threshold)
+
+    def _pass(self, frame: Frame, long_side: int) -> tuple[FloatArray, FloatArray]:
+        """Scores [K] and points [K, 8, 2] (corners, then landmarks) in frame pixels, at one scale."""
+        height, width = frame.shape[:2]
+        scale = long_side / max(height, width)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        resized = cv2.resize(frame, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        padded = [-(-side // self._config.multiple) * self._config.multiple for side in inner]
+        canvas = np.zeros((1, padded[1], padded[0], 3), np.uint8)
+        canvas[0, : inner[1], : inner[0]] = resized
+        logits, regressors = self._session.run({self._config.input_name: canvas})[:2]
+        threshold = self._config.score_threshold
+        rows, columns = np.nonzero(logits[0, :, :, 0] >= np.log(threshold / (1 - threshold)))
+        scores = 1 / (1 + np.exp(-logits[0, rows, columns, 0].astype(np.float32)))
+        raw = regressors[0, rows, columns].astype(np.float32).reshape(-1, 8, 2)
+        anchors = (np.stack([columns, rows], axis=1) + np.float32(0.5)) * self._config.stride
+        points = raw + anchors[:, None].astype(np.float32)
+        half = np.maximum(raw[:, 1], 0) / 2
+        centre = points[:, 0].copy()
+        points[:, 0], points[:, 1] = centre - half, centre + half
+        # per axis, since the rounding of a thin frame's short side changes its scale
+        return scores, points * np.array([width / inner[0], height / inner[1]], np.float32)
+
+
+def merge_overlapping(scores: FloatArray, points: FloatArray, iou_threshold: float) -> list[Face]:
+    """Merge candidates that overlap into one face each, averaging boxes and landmarks by score.
+
+    ``scores`` [K]; ``points`` [K, P, 2]: the box's two corners, then landmarks. Surest face first.
+    """
+    faces = []
+    rest = np.argsort(-scores, kind="stable")
+    while rest.size:
+        best = rest[0]
+        overlapping = box_iou(points[best, :2], points[rest, :2]) > iou_threshold
+        overlapping[0] = True
+        group = rest[overlapping]
+        merged = np.average(points[group], axis=0, weights=scores[group])
+        (left, top), (right, bottom) = merged[:2]
+        if right > left and bottom > top:
+            landmarks = tuple((float(x), float(y)) for x, y in merged[2:])
+            faces.append(
+                Face(
+                    float(left),
+                    float(top),
+                    float(right - left),
+                    float(bottom - top),
+                    float(scores[best]),
+                    landmarks or None,
+                )
+            )
+        rest = rest[~overlapping]
+    return faces
+
+
+def box_iou(box: FloatArray, boxes: FloatArray) -> FloatArray:
+    """Intersection over union of one box [2, 2] with boxes [K, 2, 2], corners in pixels."""
+    overlap = np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0])
+    intersection = np.prod(np.maximum(overlap, 0), axis=1)
+    union = np.prod(box[1] - box[0]) + np.prod(boxes[:, 1] - boxes[:, 0], axis=1) - intersection
+    return np.asarray(intersection / np.maximum(union, np.float32(1e-6)), np.float32)
+
+
+def largest(faces: Sequence[Face]) -> Face | None:
+    """The face with the largest box, or None."""
+    return max(faces, key=lambda face: face.width * face.height, default=None)
