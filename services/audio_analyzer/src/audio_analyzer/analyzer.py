@@ -1,0 +1,160 @@
+"""Speech in, evidence out: the audio analyzer."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, ModelInfo, Status, Verdict
+from sg_common.bundle import load_bundle
+from sg_common.media import open_audio
+
+from audio_analyzer.quality import CrestMeter, Quality, refusal
+from audio_analyzer.report import AudioReport
+from audio_analyzer.scoring import Detector, ScoredWindow, WindowScorer, aggregate, probability, segments, verdict
+from audio_analyzer.settings import AudioSettings
+from audio_analyzer.spec import SAMPLE_RATE
+from audio_analyzer.speech import Piece, Samples, SpeechStream, VoiceActivity
+from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
+
+log = logging.getLogger(__name__)
+
+UNSCORABLE = "The model has no answer for this recording; send another recording of the voice."
+
+
+class AudioAnalyzer:
+    """Judges the speech of media files. `analyze` may run in several threads at a time."""
+
+    kind: ClassVar[str] = "audio"
+
+    def __init__(self, detector: Detector, voice_activity: VoiceActivity, settings: AudioSettings) -> None:
+        self._detector = detector
+        self._voice_activity = voice_activity
+        self._settings = settings
+
+    @property
+    def model(self) -> ModelInfo:
+        return self._detector.bundle.model
+
+    def self_test(self) -> None:
+        """Run both bundles' golden inputs.
+
+        Raises:
+            BundleError: a model does not answer as its bundle says.
+        """
+        self._voice_activity.bundle.self_test()
+        self._detector.bundle.self_test()
+
+    def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> AudioReport:
+        """Judge the speech of one local media file, audio or video; no option applies to audio.
+
+        Raises:
+            NotMedia, MissingStream, Undecodable, LimitExceeded: the file; see `open_audio`.
+            Cancelled, DeadlineExceeded: from the job.
+        """
+        limits = self._settings.decode_limits()
+        with open_audio(path, sample_rate=SAMPLE_RATE, limits=limits, job=job) as reader:
+            analysis = _Analysis(self._detector, self._voice_activity, self._settings, job)
+            return analysis.run(reader, reader.info.duration or 0.0)
+
+
+class _Analysis:
+    """One file on its way through speech detection, windows and model; holds what must not be shared."""
+
+    def __init__(self, detector: Detector, voice_activity: VoiceActivity, settings: AudioSettings, job: Job) -> None:
+        spec = detector.input
+        self._detector = detector
+        self._settings = settings
+        self._job = job
+        self._speech = SpeechStream(voice_activity)
+        self._windower = Windower(spec.window, spec.hop, round(LONGEST_PAUSE_SECONDS * SAMPLE_RATE))
+        limit = max(1, round(settings.audio_full_speech_seconds / spec.hop_seconds))
+        self._scorer = WindowScorer(detector, settings.audio_batch_size, limit)
+        self._crest = CrestMeter()
+
+    def run(self, blocks: Iterable[Samples], expected_seconds: float) -> AudioReport:
+        for block in blocks:
+            self._take(self._speech.feed(block))
+            done = self._speech.total / SAMPLE_RATE
+            self._job.progress(done, max(expected_seconds, done) if expected_seconds else 0.0)
+        self._take(self._speech.finish())
+        for window in self._windower.finish():
+            self._scorer.add(window)
+        self._job.check()
+        scored = self._scorer.finish()
+        self._job.progress(self._speech.total / SAMPLE_RATE, self._speech.total / SAMPLE_RATE)
+        return self._report(scored)
+
+    def _take(self, pieces: Iterable[Piece]) -> None:
+        for piece in pieces:
+            self._job.check()
+            self._crest.add(piece.samples)
+            for window in self._windower.feed(piece):
+                if self._scorer.add(window):
+                    self._job.check()
+
+    def _report(self, scored: list[ScoredWindow]) -> AudioReport:
+        quality = Quality(
+            audio_seconds=self._speech.total / SAMPLE_RATE,
+            speech_seconds=self._speech.speech / SAMPLE_RATE,
+            peak=self._speech.peak,
+            crest_db=self._crest.crest_db(),
+        )
+        message = refusal(quality, self._detector.input.min_speech_seconds)
+        finite = [window for window in scored if np.isfinite(window.logit)]
+        if len(finite) < len(scored):
+            log.warning("the model gave no finite score", extra={"windows": len(scored) - len(finite)})
+        if message is None and not finite:
+            message = UNSCORABLE
+        if message is not None:
+            return self._answer(quality, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [])
+        calibration = self._detector.calibration
+        logit = aggregate(np.array([window.logit for window in finite]), calibration.aggregation)
+        score = round(probability(logit, calibration), 4)
+        return self._answer(quality, None, score, verdict(score, calibration.thresholds), finite)
+
+    def _answer(
+        self, quality: Quality, message: str | None, score: float, judged: Verdict, windows: list[ScoredWindow]
+    ) -> AudioReport:
+        return AudioReport(
+            deepfake_probability=score,
+            verdict=judged,
+            status=Status.SUCCESS if message is None else Status.INCONCLUSIVE,
+            audio_duration=round(quality.audio_seconds, 3),
+            speech_duration=round(quality.speech_seconds, 3),
+            sample_rate=SAMPLE_RATE,
+            segments=segments(windows, self._detector.calibration, self._settings.audio_max_segments),
+            model=self._detector.bundle.model,
+            processing_seconds=round(self._job.elapsed(), 3),
+            message=message,
+        )
+
+
+def build_analyzer(settings: AudioSettings) -> AudioAnalyzer:
+    """Load both bundles.
+
+    Raises:
+        BundleError: a bundle must not be served.
+    """
+    runtime = settings.runtime()
+    detector = Detector(
+        load_bundle(
+            settings.model_dir or settings.bundle_dir("audio"),
+            task="audio-deepfake",
+            runtime=runtime,
+            variant=settings.model_variant,
+        )
+    )
+    # One frame depends on the one before: more threads would only wait for each other.
+    voice_activity = VoiceActivity(
+        load_bundle(
+            settings.voice_activity_dir or settings.bundle_dir("voice_activity"),
+            task="voice-activity",
+            runtime=dataclasses.replace(runtime, threads=1),
+        )
+    )
+    return AudioAnalyzer(detector, voice_activity, settings)

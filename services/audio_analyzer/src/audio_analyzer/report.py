@@ -1,0 +1,30 @@
+"""The audio analyzer's answer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from sg_common.analysis import Report
+
+
+class Segment(BaseModel):
+    """A judged stretch of the file; neighbours overlap as the windows do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: float = Field(ge=0, description="seconds from the beginning of the audio")
+    end: float = Field(ge=0, description="seconds from the beginning of the audio")
+    deepfake_probability: float = Field(ge=0, le=1)
+
+
+class AudioReport(Report):
+    """How likely the speech is synthetic, cloned or converted, and the evidence along the timeline."""
+
+    score_field: ClassVar[str] = "deepfake_probability"
+
+    deepfake_probability: float = Field(ge=0, le=1, description="0.5 when nothing could be judged; see status")
+    audio_duration: float = Field(ge=0, description="seconds of decoded audio")
+    speech_duration: float = Field(ge=0, description="seconds of it that hold speech")
+    sample_rate: int = Field(description="Hz that the model saw")
+    segments: list[Segment]
