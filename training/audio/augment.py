@@ -1,0 +1,187 @@
+"""What the world does to speech before it reaches a detector; applied to genuine and fake clips alike.
+
+Every function takes and returns mono float32 at 16 kHz, shape (T,), and draws from the given generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve, lfilter
+
+from training.audio.codecs import TELEPHONE, WIDEBAND, transcode
+from training.audio.waveforms import SAMPLE_RATE, Waveform
+
+Rng = np.random.Generator
+Companion = Callable[[Rng], Waveform]
+
+
+def _rms(x: NDArray[np.floating[Any]]) -> float:
+    return float(np.sqrt(np.mean(np.square(x)))) + 1e-9
+
+
+def shape_spectrum(x: Waveform, gain: Callable[[np.ndarray], np.ndarray]) -> Waveform:
+    """Multiply the spectrum by `gain(frequency in Hz)`."""
+    spectrum = np.fft.rfft(x)
+    spectrum *= gain(np.fft.rfftfreq(x.size, 1 / SAMPLE_RATE))
+    return np.fft.irfft(spectrum, x.size).astype(np.float32)
+
+
+def low_pass(x: Waveform, cutoff: float, width: float = 300.0) -> Waveform:
+    """Low-pass with a raised-cosine edge `width` Hz wide."""
+    return shape_spectrum(x, lambda f: 0.5 + 0.5 * np.cos(np.pi * np.clip((f - cutoff) / width, 0, 1)))
+
+
+def telephone_band(x: Waveform, rng: Rng) -> Waveform:
+    """Band-pass of a telephone line, about 300 to 3400 Hz."""
+    low, high = rng.uniform(150, 350), rng.uniform(3200, 3700)
+    return shape_spectrum(x, lambda f: 1 / (1 + (low / np.maximum(f, 1)) ** 8) / (1 + (f / high) ** 24))
+
+
+def equalize(x: Waveform, rng: Rng) -> Waveform:
+    """A smooth random response, within about 8 dB either way, drawn at points along the frequency axis."""
+    points = np.sort(rng.uniform(0, 8000, 6))
+    decibels = rng.normal(0, 4, 6).clip(-8, 8)
+    return shape_spectrum(x, lambda f: 10 ** (np.interp(f, points, decibels) / 20))
+
+
+def noise(samples: int, rng: Rng) -> Waveform:
+    """Unit-RMS coloured noise (slope 0 to -2 in power per octave terms), sometimes with hum or slow swells."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples).astype(np.float32))
+    f = np.maximum(np.fft.rfftfreq(samples, 1 / SAMPLE_RATE), 30)
+    spectrum *= f ** (-rng.uniform(0, 1.1))
+    x = np.fft.irfft(spectrum, samples)
+    x /= _rms(x)
+    t = np.arange(samples) / SAMPLE_RATE
+    if rng.random() < 0.2:
+        base = rng.choice([50.0, 60.0])
+        x += sum(rng.uniform(0, 0.8) * np.sin(2 * np.pi * base * k * t + rng.uniform(0, 6.3)) for k in range(1, 6))
+    if rng.random() < 0.4:
+        x *= 1 + 0.8 * np.sin(2 * np.pi * rng.uniform(0.2, 3) * t + rng.uniform(0, 6.3))
+    return np.asarray(x / _rms(x), dtype=np.float32)
+
+
+def babble(samples: int, rng: Rng, companion: Companion) -> Waveform:
+    """Unit-RMS mixture of three to six other clips."""
+    voices = [np.roll(np.resize(companion(rng), samples), rng.integers(samples)) for _ in range(rng.integers(3, 7))]
+    x = np.sum([v / _rms(v) * rng.uniform(0.5, 1) for v in voices], axis=0)
+    return np.asarray(x / _rms(x), dtype=np.float32)
+
+
+def add_noise(x: Waveform, rng: Rng, snr_db: float, companion: Companion | None = None) -> Waveform:
+    """Add noise, or babble in a quarter of cases when there are companions, at a signal-to-noise ratio."""
+    other = babble(x.size, rng, companion) if companion and rng.random() < 0.25 else noise(x.size, rng)
+    return (x + other * np.float32(_rms(x) * 10 ** (-snr_db / 20))).astype(np.float32)
+
+
+def impulse_response(rng: Rng, reverberation_seconds: float | None = None) -> Waveform:
+    """A synthetic room: direct sound, sparse early reflections, exponentially decaying coloured tail."""
+    t60 = reverberation_seconds or rng.uniform(0.12, 0.9)
+    n = int(min(t60, 0.7) * SAMPLE_RATE)
+    decay = np.exp(-6.9 * np.arange(n) / (t60 * SAMPLE_RATE))
+    tail = rng.standard_normal(n) * decay
+    tail = lfilter([1 - (pole := rng.uniform(0.1, 0.7))], [1, -pole], tail)
+    tail[: int(rng.uniform(0.001, 0.02) * SAMPLE_RATE)] = 0
+    for at in rng.integers(16, max(17, min(n, 800)), rng.integers(3, 9)):
+        tail[at] += rng.normal(0, 2.0) * decay[at]
+    ratio_db = rng.uniform(-3, 14)
+    tail *= 10 ** (-ratio_db / 20) / (np.sqrt(np.sum(tail**2)) + 1e-9)
+    tail[0] = 1.0
+    return np.asarray(tail, dtype=np.float32)
+
+
+def reverberate(x: Waveform, rng: Rng, reverberation_seconds: float | None = None) -> Waveform:
+    """Convolve with a random room and keep the length."""
+    return np.asarray(fftconvolve(x, impulse_response(rng, reverberation_seconds))[: x.size], dtype=np.float32)
+
+
+def clip(x: Waveform, rng: Rng) -> Waveform:
+    """Hard or soft clipping of the loudest 0.1 to 5 percent of samples."""
+    level = float(np.quantile(np.abs(x), 1 - 10 ** rng.uniform(-3, -1.3))) + 1e-6
+    if rng.random() < 0.5:
+        return np.clip(x, -level, level)
+    return np.asarray(level * np.tanh(x / level), dtype=np.float32)
+
+
+def convolutive_distortion(x: Waveform, rng: Rng) -> Waveform:
+    """Linear and non-linear convolutive noise, after RawBoost (Tak et al. 2022), with random notch filters."""
+    out = np.zeros_like(x)
+    for order in range(1, rng.integers(2, 6)):
+        centre, width = rng.uniform(20, 8000), rng.uniform(100, 1000)
+        depth = 10 ** (-rng.uniform(5, 20) / 20)
+        notched = shape_spectrum(
+            np.sign(x) * np.abs(x) ** order if order > 1 else x,
+            lambda f, c=centre, w=width, d=depth: 1 - (1 - d) * (np.abs(f - c) < w / 2),  # type: ignore[misc]
+        )
+        out += notched * np.float32(10 ** (-(order - 1) * rng.uniform(5, 20) / 20))
+    return out
+
+
+def impulsive_noise(x: Waveform, rng: Rng) -> Waveform:
+    """Signal-dependent impulses on up to 5 percent of samples, after RawBoost (Tak et al. 2022)."""
+    hit = rng.random(x.size) < rng.uniform(0.001, 0.05)
+    return (x + hit * x * rng.uniform(-1, 1, x.size) * rng.uniform(0.2, 1)).astype(np.float32)
+
+
+def change_speed(x: Waveform, factor: float) -> Waveform:
+    """Play faster (factor > 1) or slower: pitch and length change together."""
+    spectrum = np.fft.rfft(x)
+    samples = max(1, round(x.size / factor))
+    bins = samples // 2 + 1
+    resized = np.zeros(bins, spectrum.dtype)
+    keep = min(bins, spectrum.size)
+    resized[:keep] = spectrum[:keep]
+    return (np.fft.irfft(resized, samples) * (samples / x.size)).astype(np.float32)
+
+
+def telephone(x: Waveform, rng: Rng) -> Waveform:
+    """Telephone band and a random narrow-band codec."""
+    banded = telephone_band(x, rng) if rng.random() < 0.6 else x
+    return transcode(banded, TELEPHONE[rng.integers(len(TELEPHONE))])
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Probabilities of each step of `degrade`, in its order."""
+
+    speed: float = 0.3
+    convolutive: float = 0.2
+    reverberation: float = 0.35
+    equalizer: float = 0.3
+    noise: float = 0.5
+    impulses: float = 0.1
+    clipping: float = 0.12
+    low_pass: float = 0.2
+    telephone: float = 0.3
+    wideband_codec: float = 0.4
+    snr_db: tuple[float, float] = (3.0, 30.0)
+
+
+def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = None) -> Waveform:
+    """A random chain as a recording meets it: room, microphone, noise, level, then band and codec; peak 0.7."""
+    if rng.random() < chain.speed:
+        x = change_speed(x, rng.uniform(0.88, 1.12))
+    if rng.random() < chain.convolutive:
+        x = convolutive_distortion(x, rng)
+    if rng.random() < chain.reverberation:
+        x = reverberate(x, rng)
+    if rng.random() < chain.equalizer:
+        x = equalize(x, rng)
+    if rng.random() < chain.noise:
+        x = add_noise(x, rng, rng.uniform(*chain.snr_db), companion)
+    if rng.random() < chain.impulses:
+        x = impulsive_noise(x, rng)
+    if rng.random() < chain.clipping:
+        x = clip(x, rng)
+    if rng.random() < chain.low_pass:
+        x = low_pass(x, float(np.exp(rng.uniform(np.log(2500), np.log(7500)))), rng.uniform(50, 1500))
+    x = x * np.float32(10 ** (rng.uniform(-25, 0) / 20) / (np.abs(x).max() + 1e-9))
+    if rng.random() < chain.telephone:
+        x = telephone(x, rng)
+    elif rng.random() < chain.wideband_codec / (1 - chain.telephone):
+        x = transcode(x, WIDEBAND[rng.integers(len(WIDEBAND))])
+    return (x * np.float32(0.7 / (np.abs(x).max() + 1e-9))).astype(np.float32)
