@@ -1,0 +1,1 @@
+"""What runs in the decoder child: FFmpeg on untrusted bytes, confined, answering over a pipe."""
