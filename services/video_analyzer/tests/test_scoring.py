@@ -1,0 +1,139 @@
+"""From scores to frames, tracks and a verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sg_common.analysis import Status, Verdict
+from video_analyzer.calibration import Calibration
+from video_analyzer.detector import Face
+from video_analyzer.report import TimelinePoint
+from video_analyzer.scoring import ClipEvidence, JudgedFace, Timeline, needed_support
+from video_analyzer.tracks import Track
+
+CALIBRATION = Calibration.model_validate(
+    {
+        "temperature": 1.0,
+        "bias": 0.0,
+        "thresholds": {"likely_authentic": 0.3, "likely_deepfake": 0.8},
+        "aggregation": {"kind": "mean"},
+    }
+)
+BOX = (10, 20, 30, 40)
+FAKE, REAL = 3.0, -3.0
+
+
+def track(number: int = 1) -> Track:
+    return Track(number, 0.0, 1.0, Face(0, 0, 100, 100, 1), np.zeros(512, np.float32))
+
+
+def evidence(frames: list[list[tuple[Track, float]]]) -> ClipEvidence:
+    clip = ClipEvidence(CALIBRATION)
+    for number, faces in enumerate(frames):
+        clip.add_frame(number, number / 30, [JudgedFace(owner, logit, BOX) for owner, logit in faces])
+    return clip
+
+
+def test_the_most_suspicious_supported_track_decides() -> None:
+    anna, boris = track(1), track(2)
+    clip = evidence([[(anna, REAL), (boris, FAKE)]] * 4)
+    conclusion = clip.conclude([anna, boris])
+    assert conclusion.probability == pytest.approx(1 / (1 + np.exp(-FAKE)), abs=1e-6)
+    assert (conclusion.verdict, conclusion.status, conclusion.reason) == (
+        Verdict.LIKELY_DEEPFAKE,
+        Status.SUCCESS,
+        None,
+    )
+    faces = clip.faces([boris, anna])
+    assert [face.track for face in faces] == [1, 2]
+    assert faces[0].manipulation_probability < 0.3 < 0.8 < faces[1].manipulation_probability
+
+
+def test_a_passing_false_face_does_not_accuse_a_clip() -> None:
+    anna, ghost = track(1), track(2)
+    clip = evidence([[(anna, REAL)]] * 20 + [[(anna, REAL), (ghost, FAKE)]] * 2)
+    assert clip.conclude([anna, ghost]).verdict is Verdict.LIKELY_AUTHENTIC
+    assert clip.faces([ghost])[0].manipulation_probability == 0.5
+    assert clip.suspicious_frames()[0].frame_number == 20
+
+
+def test_nothing_judged_is_unknown_not_authentic() -> None:
+    conclusion = evidence([]).conclude([])
+    assert (conclusion.probability, conclusion.verdict, conclusion.status) == (
+        0.5,
+        Verdict.INCONCLUSIVE,
+        Status.INCONCLUSIVE,
+    )
+    assert conclusion.reason is not None
+
+
+@pytest.mark.parametrize("logit", [FAKE, REAL])
+def test_one_frame_neither_accuses_nor_acquits(logit: float) -> None:
+    anna = track()
+    conclusion = evidence([[(anna, logit)]]).conclude([anna])
+    assert (conclusion.probability, conclusion.status) == (0.5, Status.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("logit", [FAKE, REAL])
+def test_two_frames_score_but_stay_uncertain(logit: float) -> None:
+    anna = track()
+    conclusion = evidence([[(anna, logit)]] * 2).conclude([anna])
+    assert (conclusion.verdict, conclusion.status) == (Verdict.UNCERTAIN, Status.SUCCESS)
+    assert (conclusion.probability > 0.8) == (logit == FAKE)
+    assert conclusion.reason is not None
+
+
+def test_two_faces_in_one_frame_are_one_frame() -> None:
+    anna, boris = track(1), track(2)
+    assert evidence([[(anna, FAKE), (boris, FAKE)]]).conclude([anna, boris]).status is Status.INCONCLUSIVE
+
+
+def test_short_shots_of_many_people_count_together() -> None:
+    people = [track(number) for number in range(1, 5)]
+    clip = evidence([[(person, FAKE)] for person in people])
+    assert clip.conclude(people).verdict is Verdict.LIKELY_DEEPFAKE
+    # Also when their tracks were dropped for there being too many.
+    for person in people:
+        clip.stray_logits.extend(person.logits)
+    assert clip.conclude([]).verdict is Verdict.LIKELY_DEEPFAKE
+
+
+def test_needed_support_grows_with_the_clip_up_to_a_face_of_one_second() -> None:
+    assert [needed_support(n) for n in (0, 1, 32, 48, 49, 64, 128, 10_000)] == [3, 3, 3, 3, 4, 4, 8, 8]
+
+
+def test_a_frame_is_its_worst_face_and_frames_without_one_are_left_out() -> None:
+    anna, boris = track(1), track(2)
+    clip = evidence([[(anna, REAL), (boris, 0.0)], [], [(anna, REAL)]])
+    points = clip.timeline.points()
+    assert [point.frame_number for point in points] == [0, 2]
+    assert points[0].inconsistency_score == 0.5
+    assert clip.judged_frames == 2
+
+
+def test_suspicious_frames_are_the_ten_worst_worst_first() -> None:
+    anna = track()
+    logits = [REAL, *np.linspace(0, 2, 14), 2.0, REAL]
+    frames = evidence([[(anna, float(logit))] for logit in logits]).suspicious_frames()
+    assert [frame.frame_number for frame in frames] == [14, 15, 13, 12, 11, 10, 9, 8, 7, 6]
+    assert frames[0].box == BOX
+    assert frames[0].time == pytest.approx(14 / 30)
+
+
+def test_genuine_frames_are_not_listed_as_suspicious() -> None:
+    anna = track()
+    assert evidence([[(anna, REAL)]] * 5).suspicious_frames() == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 16, 17, 1000])
+def test_the_timeline_is_bounded_ordered_and_keeps_the_worst(count: int) -> None:
+    timeline = Timeline(limit=8)
+    scores = np.random.default_rng(count).permutation(count) / count
+    for number, score in enumerate(scores):
+        timeline.add(TimelinePoint(time=number / 30, frame_number=number, inconsistency_score=float(score)))
+    points = timeline.points()
+    assert min(count, 4) <= len(points) <= 8
+    numbers = [point.frame_number for point in points]
+    assert numbers == sorted(set(numbers))
+    assert all(point.inconsistency_score == scores[point.frame_number] for point in points)
+    assert int(np.argmax(scores)) in numbers
