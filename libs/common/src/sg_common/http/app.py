@@ -11,14 +11,22 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
 
-from sg_common.errors import Unavailable
+from sg_common.analysis import ModelInfo
 from sg_common.http.analyze import REQUEST_BODY, RESPONSES, analyze
 from sg_common.http.middleware import RequestContext
-from sg_common.http.problem import Problem, install_problem_handlers, problem_response
+from sg_common.http.problem import Problem, install_problem_handlers
 from sg_common.http.state import ServiceState
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
+
+
+class Readiness(BaseModel):
+    """`/ready` when the service accepts work."""
+
+    status: str
+    model: ModelInfo
 
 
 def _stop_process(reason: str) -> None:
@@ -76,12 +84,8 @@ def _add_routes(app: FastAPI, state: ServiceState) -> None:
         return {"status": "healthy", "service": service.name, "version": service.version, "uptime_seconds": uptime}
 
     @app.get("/ready", summary="Readiness: the model is loaded and work is accepted", responses=unavailable)
-    async def ready() -> Response | dict[str, object]:
-        try:
-            analyzer = state.accepting()
-        except Unavailable as error:
-            return problem_response(error)
-        return {"status": "ready", "model": analyzer.model.model_dump()}
+    async def ready() -> Readiness:
+        return Readiness(status="ready", model=state.accepting().model)
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:

@@ -1,4 +1,4 @@
-"""What every answer carries: a request id, an access log record and metrics."""
+"""What every answer carries: a request id, an access log record and metrics; a bug becomes a problem document."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sg_common.errors import ServiceError
+from sg_common.http.problem import problem_response
 from sg_common.observability import Metrics, request_id
 
 log = logging.getLogger("sg_common.access")
@@ -44,6 +46,12 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("unexpected failure")
+            if status:
+                raise
+            bug = ServiceError("an unexpected failure; its log record carries this request_id")
+            await problem_response(bug)(scope, receive, send_with_id)
         finally:
             self._record(scope, status, time.perf_counter() - started)
             request_id.reset(token)

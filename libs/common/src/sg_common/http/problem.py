@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -13,8 +12,6 @@ from starlette.exceptions import HTTPException
 
 from sg_common.errors import MalformedRequest, ServiceError
 from sg_common.observability import request_id
-
-log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:silver-guardian:problem:"
@@ -37,7 +34,7 @@ def problem_response(error: ServiceError) -> JSONResponse:
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Make every failure of the application a problem document."""
+    """Make every expected failure of the application a problem document."""
 
     async def on_service_error(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type only
@@ -52,14 +49,9 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def on_validation_error(_: Request, error: Exception) -> JSONResponse:
         return problem_response(MalformedRequest(str(error)))
 
-    async def on_unexpected(_: Request, error: Exception) -> JSONResponse:
-        log.error("unexpected failure", exc_info=error)
-        return problem_response(ServiceError("an unexpected failure; its log record carries this request_id"))
-
     app.add_exception_handler(ServiceError, on_service_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
-    app.add_exception_handler(Exception, on_unexpected)
 
 
 def _response(status: int, code: str, title: str, detail: str, headers: dict[str, str]) -> JSONResponse:

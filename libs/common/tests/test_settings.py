@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sg_common.errors import SettingsError
+from sg_common.settings import ServiceSettings
+
+
+def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SG_S3_ALLOW", "media/uploads/, other ,")
+    monkeypatch.setenv("SG_API_KEYS", "first-key,second-key")
+    settings = ServiceSettings.from_environment()
+    assert settings.s3_allow == ("media/uploads/", "other")
+    assert [key.get_secret_value() for key in settings.api_keys] == ["first-key", "second-key"]
+    assert "first-key" not in repr(settings)
+
+
+@pytest.mark.parametrize(("name", "value"), [("SG_PORT", "99999"), ("SG_THREADS", "0"), ("SG_LOG_FORMAT", "xml")])
+def test_an_impossible_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        ServiceSettings.from_environment()
+
+
+def test_the_work_folder_is_made(tmp_path: Path) -> None:
+    settings = ServiceSettings(work_dir=tmp_path / "deep" / "work")
+    assert settings.work_folder("audio").is_dir()
+
+
+def test_threads_reach_runtime_and_decoder() -> None:
+    settings = ServiceSettings(threads=3)
+    assert settings.runtime().session_threads == 3
+    assert settings.decode_limits().threads == 3
