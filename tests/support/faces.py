@@ -87,3 +87,9 @@ def put(canvas: Pixels, head: Pixels, x: int, y: int) -> None:
     target = canvas[y0:y1, x0:x1]
     blended = mask[inside] * head[inside] + (1 - mask[inside]) * target
     target[:] = np.asarray(np.round(blended), np.uint8)
+
+
+def green(rgb: Pixels, strength: int = 70) -> Pixels:
+    """The picture with a green cast, which the tests' face model takes for a manipulation."""
+    shifted = rgb.astype(np.int16) + np.array([-strength // 2, strength // 2, -strength // 2], np.int16)
+    return np.asarray(np.clip(shifted, 0, 255), np.uint8)
