@@ -28,7 +28,7 @@ def test_a_verdict_that_a_person_can_read(clip: Path, capsys: pytest.CaptureFixt
     assert analyze(str(clip)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == str(clip)
-    assert "uncertain, 40% likely manipulated" in lines[1]
+    assert "uncertain (probability of manipulation 60%)" in lines[1]
 
 
 def test_one_json_object_a_file(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:

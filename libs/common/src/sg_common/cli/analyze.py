@@ -118,8 +118,8 @@ def _sentence(outcome: _Outcome) -> str:
     word = _WORDS[report.verdict]
     if report.status is Status.INCONCLUSIVE:
         return f"{word}: {report.message}"
-    note = f" ({report.message})" if report.message else ""
-    return f"{word}, {report.probability:.0%} likely manipulated{note}"
+    note = f"; {report.message}" if report.message else ""
+    return f"{word} (probability of manipulation {report.probability:.0%}){note}"
 
 
 def _print_json(path: Path, outcomes: Sequence[_Outcome]) -> None:
