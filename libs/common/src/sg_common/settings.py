@@ -21,10 +21,9 @@ GIB = 1024**3
 
 
 def default_models_root() -> Path:
-    """`models/` of the working directory, else of the checkout that this file belongs to."""
-    checkout = Path(__file__).resolve().parents[4] / "models" if len(Path(__file__).resolve().parents) > 4 else None
-    here = Path.cwd() / "models"
-    return checkout if checkout is not None and checkout.is_dir() and not here.is_dir() else here
+    """`models/` of the checkout that this file belongs to; for an installed copy, of the working directory."""
+    checkout = Path(__file__).resolve().parents[4] / "models"
+    return checkout if checkout.is_dir() else Path("models")
 
 
 class ServiceSettings(BaseSettings):

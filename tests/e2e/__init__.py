@@ -1,0 +1,1 @@
+"""The services as users run them: real processes, real models, real media."""

@@ -1,0 +1,114 @@
+"""A service's process: how it starts, ends and is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import ROOT, start, stop
+from tests.support.running import wait_for
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+def test_sigterm_lets_work_in_flight_finish(kind: str, clip: Path, tmp_path: Path) -> None:
+    running = start(kind, tmp_path / "work", SG_DRAIN_SECONDS="0.5")
+    answers: list[int] = []
+    thread = threading.Thread(target=lambda: answers.append(running.analyze(clip).status_code))
+    thread.start()
+    wait_for(lambda: bool(running.work_files()))
+    assert stop(running) == 0
+    thread.join()
+    assert answers == [200]
+    assert list(running.work.iterdir()) == []
+
+
+def test_a_kill_leaves_no_decoder_and_the_successor_no_file(clip: Path, tmp_path: Path) -> None:
+    running = start("video", tmp_path / "work")
+
+    def cut_off() -> None:
+        with contextlib.suppress(httpx.TransportError):
+            running.analyze(clip)
+
+    thread = threading.Thread(target=cut_off)
+    thread.start()
+    wait_for(lambda: bool(running.children()))
+    children = running.children()
+    running.process.kill()
+    running.process.wait()
+    thread.join()
+    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    assert running.work_files()
+    successor = start("video", running.work)
+    assert successor.work_files() == []
+    assert stop(successor) == 0
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+def test_an_altered_model_is_refused_at_start(kind: str, tmp_path: Path) -> None:
+    bundle = shutil.copytree(ROOT / "models" / kind, tmp_path / "bundle")
+    for graph in bundle.glob("*.onnx"):
+        graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
+    environment = {**os.environ, "SG_MODEL_DIR": str(bundle), "SG_PORT": "0", "SG_WORK_DIR": str(tmp_path / "work")}
+    ended = subprocess.run(
+        [sys.executable, "-m", f"{kind}_analyzer", "serve"],
+        env=environment, cwd=ROOT, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 3
+    assert b"SHA-256" in ended.stderr
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+def test_check_tells_what_runs(kind: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", f"{kind}_analyzer", "check"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "answers its golden input" in ended.stdout
+
+
+def test_an_impossible_setting_is_named() -> None:
+    environment = {**os.environ, "SG_PORT": "many"}
+    command = [sys.executable, "-m", "audio_analyzer", "serve"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 78
+    assert "SG_PORT" in ended.stderr
+
+
+def test_the_command_line_judges_a_clip_with_both(clip: Path, tmp_path: Path) -> None:
+    def analyze(path: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("silver-guardian")), "analyze", path]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    ended = analyze(str(clip))
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert lines[0] == str(clip)
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["audio", "video"]
+    assert analyze("nowhere.mp4").returncode == 2
+
+
+def test_serve_runs_both_and_ends_both(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("silver-guardian")), "serve"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, env={**os.environ, "SG_DRAIN_SECONDS": "0"}
+    )
+    try:
+        assert process.stderr is not None
+        ready = 0
+        while ready < 2:
+            line = process.stderr.readline()
+            assert line, "serve ended early"
+            ready += b'"ready"' in line or b" ready" in line
+    finally:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    process.stderr.close()
