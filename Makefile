@@ -67,4 +67,7 @@ lock: setup  ## remake the requirement locks
 
 -include training/audio/audio.mk training/video/video.mk terraform/terraform.mk
 
-.PHONY: help setup setup-training run analyze lint lint-python test test-python format lock
+docs: setup  ## remake docs/configuration.md from the settings
+	$(BIN)/python tools/document_settings.py
+
+.PHONY: help setup setup-training run analyze lint lint-python test test-python format lock docs
