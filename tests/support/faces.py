@@ -6,6 +6,7 @@ The files are read in place; neither package is imported.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -61,8 +62,9 @@ ASTRONAUT = Portrait("skimage", "data/astronaut.png", (176, 74, 98, 108))
 HOPPER = Portrait("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", (178, 130, 180, 200))
 
 
+@cache
 def backdrop(width: int, height: int, seed: int = 0) -> Pixels:
-    """A room without people: coarse furniture, smoothly lit, with a little texture; uint8 [height, width, 3]."""
+    """A room without people: coarse furniture with a little texture, uint8 [height, width, 3]; not to be written to."""
     random = np.random.default_rng(seed)
     coarse = random.integers(50, 200, (5, 8, 3), dtype=np.uint8)
     room = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.int16)
@@ -93,3 +95,37 @@ def green(rgb: Pixels, strength: int = 70) -> Pixels:
     """The picture with a green cast, which the tests' face model takes for a manipulation."""
     shifted = rgb.astype(np.int16) + np.array([-strength // 2, strength // 2, -strength // 2], np.int16)
     return np.asarray(np.clip(shifted, 0, 255), np.uint8)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody in a scene.
+
+    Attributes:
+        face_side: pixels.
+        place: frame number to the head's centre as shares of the picture's width and height, None when away.
+        manipulated: frame numbers (or everything, for True) whose face has a green cast.
+    """
+
+    portrait: Portrait = ASTRONAUT
+    face_side: int = 100
+    place: Callable[[int], tuple[float, float] | None] = lambda _: (0.5, 0.5)
+    manipulated: bool | range = False
+
+
+def scene(*actors: Actor, room: Callable[[int], int] = lambda _: 0) -> Callable[[int, int, int], Pixels]:
+    """A picture of the actors for `tests.support.media.Film`; `room`: frame number to the backdrop's seed."""
+    heads = {actor: actor.portrait.head(actor.face_side) for actor in actors}
+
+    def picture(number: int, width: int, height: int) -> Pixels:
+        canvas = backdrop(width, height, room(number)).copy()
+        for actor in actors:
+            place = actor.place(number)
+            if place is None:
+                continue
+            tinted = actor.manipulated if isinstance(actor.manipulated, bool) else number in actor.manipulated
+            head = green(heads[actor]) if tinted else heads[actor]
+            put(canvas, head, round(place[0] * width), round(place[1] * height))
+        return canvas
+
+    return picture

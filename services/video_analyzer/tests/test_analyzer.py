@@ -1,0 +1,232 @@
+"""Whole analyses of real files: what is said about whom, when and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sg_common.analysis import AnalysisOptions, Job, Status, Verdict
+from sg_common.errors import MissingStream, NotMedia
+from video_analyzer.analyzer import VideoAnalyzer
+
+from tests.support.faces import ASTRONAUT, HOPPER, Actor, scene
+from tests.support.media import tone, write_audio
+
+from .conftest import Judge
+
+
+def overlap(box: tuple[int, int, int, int], centre: tuple[float, float], side: float) -> float:
+    """Intersection over union of a reported box and the square where a face was drawn."""
+    x, y, width, height = box
+    left, top = centre[0] - side / 2, centre[1] - side / 2
+    across = min(x + width, left + side) - max(x, left)
+    down = min(y + height, top + side) - max(y, top)
+    both = max(0.0, across) * max(0.0, down)
+    return both / (width * height + side * side - both)
+
+
+def test_a_genuine_face(judge: Judge) -> None:
+    report = judge(picture=scene(Actor()), frames=60)
+    assert (report.status, report.verdict, report.message) == (Status.SUCCESS, Verdict.LIKELY_AUTHENTIC, None)
+    assert report.manipulation_probability < 0.3
+    assert (report.total_frames, report.analyzed_frames, report.resolution) == (60, 32, "640x360")
+    assert (report.video_duration, report.fps) == pytest.approx((2.0, 30.0), rel=0.02)
+    (face,) = report.faces
+    assert (face.track, face.first_seen) == (1, 0.0)
+    assert face.last_seen > 1.8
+    assert face.manipulation_probability == report.manipulation_probability
+    assert len(report.timeline) == 32
+    assert report.suspicious_frames == []
+    assert (report.model.name, report.model.variant) == ("green-faces", "fp32")
+    assert report.probability == report.manipulation_probability
+    assert report.processing_seconds > 0
+
+
+def test_a_manipulated_face_is_found_and_shown(judge: Judge) -> None:
+    report = judge(picture=scene(Actor(manipulated=True)), frames=40)
+    assert report.verdict is Verdict.LIKELY_DEEPFAKE
+    assert len(report.suspicious_frames) == 10
+    scores = [frame.inconsistency_score for frame in report.suspicious_frames]
+    assert scores == sorted(scores, reverse=True)
+    for frame in report.suspicious_frames:
+        assert overlap(frame.box, (320, 180), 100) > 0.6
+        assert frame.time == pytest.approx(frame.frame_number / 30, abs=1e-3)
+
+
+def test_one_of_two_people_is_manipulated(judge: Judge) -> None:
+    report = judge(
+        picture=scene(
+            Actor(place=lambda n: (0.25 + n / 600, 0.5)),
+            Actor(HOPPER, place=lambda n: (0.75 - n / 600, 0.5), manipulated=True),
+        ),
+        frames=45,
+    )
+    assert report.verdict is Verdict.LIKELY_DEEPFAKE
+    probabilities = sorted(face.manipulation_probability for face in report.faces)
+    assert len(probabilities) == 2
+    assert probabilities[0] < 0.3 < 0.8 < probabilities[1]
+    assert all(overlap(frame.box, (0.7 * 640, 180), 100) > 0.3 for frame in report.suspicious_frames)
+
+
+def test_a_cut_to_another_person_starts_a_track(judge: Judge) -> None:
+    report = judge(
+        picture=scene(
+            Actor(place=lambda n: (0.5, 0.5) if n < 30 else None),
+            Actor(HOPPER, place=lambda n: None if n < 30 else (0.5, 0.5)),
+            room=lambda n: n // 30,
+        ),
+        frames=60,
+        sample_rate=3,
+    )
+    first, second = report.faces
+    assert (first.first_seen, first.last_seen) == pytest.approx((0, 27 / 30), abs=1e-3)
+    assert (second.first_seen, second.last_seen) == pytest.approx((1, 57 / 30), abs=1e-3)
+
+
+def test_a_face_that_leaves_and_returns_is_one_track(judge: Judge) -> None:
+    report = judge(
+        picture=scene(Actor(place=lambda n: None if 20 <= n < 70 else (0.3 + 0.4 * (n > 45), 0.5))), frames=90
+    )
+    (face,) = report.faces
+    assert face.first_seen < 0.1
+    assert face.last_seen > 2.7
+    assert not any(0.7 < point.time < 2.3 for point in report.timeline)
+
+
+def test_a_face_seen_for_one_second_is_judged(judge: Judge) -> None:
+    report = judge(
+        picture=scene(Actor(face_side=96, place=lambda n: (0.5, 0.5) if n >= 120 else None, manipulated=True)),
+        frames=150,
+    )
+    assert report.verdict is Verdict.LIKELY_DEEPFAKE
+
+
+@pytest.mark.parametrize(("sample_rate", "analyzed"), [(1, 40), (7, 6), (30, 2), (1000, 1)])
+def test_sample_rate_is_exact(judge: Judge, sample_rate: int, analyzed: int) -> None:
+    report = judge(picture=scene(Actor(manipulated=True)), frames=40, sample_rate=sample_rate)
+    assert report.analyzed_frames == analyzed
+    assert [point.frame_number for point in report.timeline] == list(range(0, 40, sample_rate))
+    if analyzed >= 3:
+        assert report.verdict is Verdict.LIKELY_DEEPFAKE
+    elif analyzed == 2:
+        assert (report.status, report.verdict) == (Status.SUCCESS, Verdict.UNCERTAIN)
+        assert report.message is not None
+        assert "sample_rate below 30" in report.message
+    else:
+        assert (report.status, report.manipulation_probability) == (Status.INCONCLUSIVE, 0.5)
+        assert report.message is not None
+        assert "Of the 1 analysed frame" in report.message
+
+
+def test_frame_numbers_are_true_whatever_the_mode(judge: Judge) -> None:
+    picture = scene(Actor(manipulated=range(20, 34)))
+    for sample_rate in (None, 1, 3):
+        report = judge(
+            picture=picture, frames=60, sample_rate=sample_rate, options={"preset": "veryfast", "bf": "2", "g": "12"}
+        )
+        assert report.timeline
+        for point in report.timeline:
+            assert (point.inconsistency_score > 0.8) == (20 <= point.frame_number < 34), (sample_rate, point)
+            assert point.time == pytest.approx(point.frame_number / 30, abs=1e-3)
+        assert {frame.frame_number for frame in report.suspicious_frames} <= set(range(20, 34))
+
+
+def test_variable_frame_rate_has_true_times(judge: Judge) -> None:
+    times = np.cumsum([0.0, *([1 / 30] * 20), *([0.4] * 5), *([1 / 15] * 10)]).tolist()
+    report = judge(picture=scene(Actor(manipulated=range(21, 26))), frames=len(times), times=times, sample_rate=1)
+    assert report.total_frames == len(times)
+    for point in report.timeline:
+        assert point.time == pytest.approx(times[point.frame_number], abs=2e-3)
+        assert (point.inconsistency_score > 0.8) == (21 <= point.frame_number < 26)
+
+
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_a_turned_phone(judge: Judge, turned: int) -> None:
+    actor = Actor(place=lambda _: (0.4, 0.3), manipulated=True)
+    report = judge(picture=scene(actor), frames=12, turned=turned)
+    width, height = (640, 360) if turned == 180 else (360, 640)
+    assert report.resolution == f"{width}x{height}"
+    assert report.verdict is Verdict.LIKELY_DEEPFAKE
+    assert overlap(report.suspicious_frames[0].box, (0.4 * width, 0.3 * height), 100) > 0.6
+
+
+def test_boxes_are_in_pixels_of_the_video_when_frames_are_scaled_down(make_analyzer: type, judge: Judge) -> None:
+    small: VideoAnalyzer = make_analyzer(max_frame_side=320)
+    actor = Actor(face_side=160, place=lambda _: (0.7, 0.45), manipulated=True)
+    report = judge(picture=scene(actor), frames=12, by=small)
+    assert report.resolution == "640x360"
+    assert overlap(report.suspicious_frames[0].box, (0.7 * 640, 0.45 * 360), 160) > 0.6
+
+
+def test_no_face(judge: Judge) -> None:
+    report = judge(picture=scene(), frames=30)
+    assert (report.status, report.verdict) == (Status.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+    assert (report.manipulation_probability, report.faces, report.timeline) == (0.5, [], [])
+    assert report.message is not None
+    assert report.message.startswith("No face was found in the 30 analysed frames")
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason"),
+    [(Actor(face_side=52), "too small (under 64 pixels)"), (Actor(HOPPER, place=lambda _: (0.03, 0.5)), "cut off")],
+)
+def test_unfit_faces_are_counted_and_not_judged(judge: Judge, actor: Actor, reason: str) -> None:
+    report = judge(picture=scene(actor), frames=30)
+    assert (report.status, report.manipulation_probability, report.timeline) == (Status.INCONCLUSIVE, 0.5, [])
+    assert [face.manipulation_probability for face in report.faces] == [0.5]
+    assert report.message is not None
+    assert reason in report.message
+
+
+@pytest.mark.parametrize(("gain", "blur", "reason"), [(0.16, 0.0, "too dark"), (1.0, 5.0, "too blurred")])
+def test_dark_and_blurred_films(judge: Judge, gain: float, blur: float, reason: str) -> None:
+    inner = scene(Actor())
+
+    def picture(number: int, width: int, height: int) -> np.ndarray:
+        rgb = inner(number, width, height)
+        blurred = cv2.GaussianBlur(rgb, (0, 0), blur) if blur else rgb
+        return np.asarray(blurred * gain, np.uint8)
+
+    report = judge(picture=picture, frames=20)
+    assert report.status is Status.INCONCLUSIVE
+    assert report.message is not None
+    assert reason in report.message
+
+
+def test_faces_that_were_not_judged_are_mentioned_beside_a_verdict(judge: Judge) -> None:
+    report = judge(picture=scene(Actor(), Actor(HOPPER, face_side=54, place=lambda _: (0.85, 0.5))), frames=20)
+    assert report.verdict is Verdict.LIKELY_AUTHENTIC
+    assert report.message is not None
+    assert "too small" in report.message
+
+
+def test_one_frame(judge: Judge) -> None:
+    report = judge(picture=scene(Actor(manipulated=True)), frames=1)
+    assert (report.total_frames, report.analyzed_frames) == (1, 1)
+    assert (report.status, report.manipulation_probability) == (Status.INCONCLUSIVE, 0.5)
+    assert [point.frame_number for point in report.timeline] == [0]
+
+
+def test_files_without_a_video_are_refused(analyzer: VideoAnalyzer, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.mp4"
+    empty.write_bytes(b"")
+    with pytest.raises(NotMedia):
+        analyzer.analyze(empty, AnalysisOptions(), Job())
+    sound = write_audio(tmp_path / "sound.wav", tone(1.0))
+    with pytest.raises(MissingStream):
+        analyzer.analyze(sound, AnalysisOptions(), Job())
+
+
+def test_only_the_largest_faces_of_a_crowd_are_followed(make_analyzer: type, judge: Judge) -> None:
+    lonely: VideoAnalyzer = make_analyzer(max_faces_per_frame=1)
+    crowd = scene(Actor(face_side=80, place=lambda _: (0.2, 0.5)), Actor(HOPPER, 120, place=lambda _: (0.7, 0.5)))
+    report = judge(picture=crowd, frames=10, by=lonely)
+    assert len(report.faces) == 1
+    assert report.message == "Only the 1 largest faces of a frame were followed."
+
+
+def test_portraits_of_the_suite_are_found(analyzer: VideoAnalyzer) -> None:
+    for portrait in (ASTRONAUT, HOPPER):
+        assert len(analyzer._detector.detect(portrait.rgb())) == 1
