@@ -1,0 +1,23 @@
+"""Servers that every test may use; each is started once a run, when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.servers import AwsServer, S3Server, aws_server, s3_server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3-compatible store. Buckets are shared by the run: take names of your own."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[AwsServer]:
+    """AWS's queue and Step Functions API."""
+    with aws_server() as server:
+        yield server
