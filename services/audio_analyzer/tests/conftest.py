@@ -1,0 +1,37 @@
+"""The real voice-activity bundle and a small detector whose logit is a plain function of the waveform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from audio_analyzer.analyzer import AudioAnalyzer, build_analyzer
+from audio_analyzer.settings import AudioSettings
+from audio_analyzer.speech import VoiceActivity
+from sg_common.bundle import load_bundle
+from sg_common.runtime import Runtime
+
+from tests.support.audio_bundle import make_audio_bundle
+
+MODELS = Path(__file__).parents[3] / "models"
+
+
+@pytest.fixture(scope="session")
+def voice_activity() -> VoiceActivity:
+    bundle = load_bundle(MODELS / "voice_activity", task="voice-activity", runtime=Runtime(threads=1))
+    return VoiceActivity(bundle)
+
+
+@pytest.fixture(scope="session")
+def detector_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_audio_bundle(tmp_path_factory.mktemp("detector"))
+
+
+@pytest.fixture(scope="session")
+def settings(detector_dir: Path) -> AudioSettings:
+    return AudioSettings(models_root=MODELS, model_dir=detector_dir)
+
+
+@pytest.fixture(scope="session")
+def analyzer(settings: AudioSettings) -> AudioAnalyzer:
+    return build_analyzer(settings)

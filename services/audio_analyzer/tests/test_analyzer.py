@@ -1,0 +1,208 @@
+"""Real files through the whole analyzer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audio_analyzer.analyzer import AudioAnalyzer, build_analyzer
+from audio_analyzer.report import AudioReport
+from audio_analyzer.settings import AudioSettings
+from sg_common.analysis import AnalysisOptions, Job, Progress, Status, Verdict
+from sg_common.errors import BundleError, Cancelled, DeadlineExceeded, MissingStream, NotMedia
+
+from tests.support.audio_bundle import CALIBRATION, make_audio_bundle
+from tests.support.media import Film, Samples, Sound, remux, write_audio, write_media
+from tests.support.speech import RATE, music, noise, silence, speech
+
+SCORES_AGREE = 1e-3
+
+
+def judge(analyzer: AudioAnalyzer, path: Path, job: Job | None = None) -> AudioReport:
+    return analyzer.analyze(path, AnalysisOptions(), job or Job())
+
+
+def recording(path: Path, samples: Samples, *, codec: str = "pcm_s16le", rate: int = RATE) -> Path:
+    return write_audio(path, np.atleast_2d(samples), rate=rate, codec=codec)
+
+
+def is_inconclusive(report: AudioReport, words: str) -> bool:
+    return (
+        report.status is Status.INCONCLUSIVE
+        and report.verdict is Verdict.INCONCLUSIVE
+        and report.deepfake_probability == 0.5
+        and report.segments == []
+        and words in (report.message or "")
+    )
+
+
+def test_speech_is_judged_with_evidence_along_the_timeline(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    samples = np.concatenate([noise(3, 1e-3), speech(8), noise(9, 1e-3), speech(5), noise(2, 1e-3)])
+    report = judge(analyzer, recording(tmp_path / "call.wav", samples))
+    assert report.status is Status.SUCCESS
+    assert report.message is None
+    assert report.verdict is not Verdict.INCONCLUSIVE
+    assert 0 <= report.deepfake_probability <= 1
+    assert report.audio_duration == pytest.approx(27, abs=0.01)
+    assert report.speech_duration == pytest.approx(13, abs=1)
+    assert report.sample_rate == 16000
+    assert report.model.name == "difference-ratio"
+    assert report.processing_seconds > 0
+    for segment in report.segments:
+        assert (2.5 < segment.start < segment.end < 11.6) or (19.5 < segment.start < segment.end < 25.6)
+    assert len({segment.deepfake_probability for segment in report.segments}) > 1
+
+
+def test_the_score_is_the_models_own(detector_dir: Path, settings: AudioSettings, tmp_path: Path) -> None:
+    path = recording(tmp_path / "clip.wav", speech(6))
+    first = judge(build_analyzer(settings), path).deepfake_probability
+    shifted = make_audio_bundle(tmp_path / "shifted", calibration={**CALIBRATION, "bias": CALIBRATION["bias"] + 1})
+    second = judge(build_analyzer(settings.model_copy(update={"model_dir": shifted})), path).deepfake_probability
+    assert np.log(second / (1 - second)) == pytest.approx(np.log(first / (1 - first)) + 1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: silence(8), "silent"),
+        (lambda: noise(8, 1e-5), "silent"),
+        (lambda: noise(8, 0.02), "No speech was found"),
+        (lambda: music(20), "No speech was found"),
+        (lambda: np.concatenate([silence(3), speech(1.3), silence(3)]), "s of speech were found and 2 s are needed"),
+        (lambda: np.clip(300 * speech(8), -1, 1), "clipped"),
+        (lambda: silence(0.01), "silent"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(
+    analyzer: AudioAnalyzer, tmp_path: Path, make: Callable[[], Samples], words: str
+) -> None:
+    report = judge(analyzer, recording(tmp_path / "clip.wav", make()))
+    assert is_inconclusive(report, words), report
+
+
+def test_eight_channels(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    voice = speech(6)
+    path = write_audio(tmp_path / "eight.wav", np.tile(voice, (8, 1)), rate=RATE)
+    report = judge(analyzer, path)
+    alone = judge(analyzer, recording(tmp_path / "one.wav", voice))
+    assert report.status is Status.SUCCESS
+    assert report.deepfake_probability == pytest.approx(alone.deepfake_probability, abs=0.02)
+
+
+@pytest.mark.parametrize("decibel", [-40, -20, 3])
+def test_the_level_does_not_matter(analyzer: AudioAnalyzer, tmp_path: Path, decibel: int) -> None:
+    samples = np.concatenate([noise(1, 1e-3), speech(6), noise(2, 1e-3)])
+    plain = judge(analyzer, recording(tmp_path / "plain.wav", samples, codec="pcm_f32le"))
+    louder = (samples * 10 ** (decibel / 20)).astype(np.float32)
+    report = judge(analyzer, recording(tmp_path / "louder.wav", louder, codec="pcm_f32le"))
+    assert report.deepfake_probability == pytest.approx(plain.deepfake_probability, abs=0.02)
+    assert report.speech_duration == pytest.approx(plain.speech_duration, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("codec", "first", "others"),
+    [
+        ("aac", "m4a", ("mkv", "mov", "ts", "aac")),
+        ("libmp3lame", "mp3", ("mkv", "mp4", "avi")),
+        ("libopus", "ogg", ("webm", "mkv", "mp4")),
+        ("flac", "flac", ("mkv", "ogg", "mp4")),
+    ],
+)
+def test_a_remuxed_clip_has_the_same_scores(
+    analyzer: AudioAnalyzer, tmp_path: Path, codec: str, first: str, others: tuple[str, ...]
+) -> None:
+    samples = np.concatenate([noise(1, 1e-3), speech(7), noise(4, 1e-3), speech(3)])
+    rate = 48000 if codec == "libopus" else RATE
+    wide = np.repeat(samples, rate // RATE)
+    original = write_audio(tmp_path / f"clip.{first}", wide[None], rate=rate, codec=codec, options={"b": "64k"})
+    expected = judge(analyzer, original)
+    assert expected.status is Status.SUCCESS
+    for other in others:
+        container = {"ts": "mpegts", "aac": "adts", "mkv": "matroska"}.get(other, other)
+        report = judge(analyzer, remux(original, tmp_path / f"remuxed.{other}", container=container))
+        assert report.deepfake_probability == pytest.approx(expected.deepfake_probability, abs=SCORES_AGREE), other
+        assert len(report.segments) == len(expected.segments), other
+
+
+def test_the_sound_of_a_video_is_judged(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    sound = Sound(speech(5)[None], rate=RATE, codec="aac")
+    report = judge(analyzer, write_media(tmp_path / "clip.mp4", film=Film(frames=150), sound=sound))
+    assert report.status is Status.SUCCESS
+    assert report.audio_duration == pytest.approx(5, abs=0.2)
+
+
+def test_a_video_without_sound_has_no_stream_to_judge(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    path = write_media(tmp_path / "silent.mp4", film=Film(frames=30))
+    with pytest.raises(MissingStream):
+        judge(analyzer, path)
+
+
+def test_what_is_no_media_is_refused(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    (tmp_path / "note.mp3").write_text("not a recording " * 200)
+    with pytest.raises(NotMedia):
+        judge(analyzer, tmp_path / "note.mp3")
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 64])
+def test_the_batch_size_does_not_matter(settings: AudioSettings, tmp_path: Path, batch_size: int) -> None:
+    path = recording(tmp_path / "clip.wav", speech(30))
+    plain = judge(build_analyzer(settings), path)
+    report = judge(build_analyzer(settings.model_copy(update={"audio_batch_size": batch_size})), path)
+    assert report.segments == plain.segments
+    assert report.deepfake_probability == plain.deepfake_probability
+
+
+def test_many_segments_are_merged(settings: AudioSettings, tmp_path: Path) -> None:
+    analyzer = build_analyzer(settings.model_copy(update={"audio_max_segments": 7}))
+    report = judge(analyzer, recording(tmp_path / "clip.wav", speech(30)))
+    assert 1 < len(report.segments) <= 7
+    assert report.segments[-1].end == pytest.approx(30, abs=0.5)
+
+
+def test_several_files_at_a_time(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    paths = [recording(tmp_path / f"{n}.wav", np.roll(speech(6 + n), 9000 * n)) for n in range(4)]
+    alone = [judge(analyzer, path) for path in paths]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda path: judge(analyzer, path), paths * 2))
+    assert [report.deepfake_probability for report in together] == [r.deepfake_probability for r in alone] * 2
+    assert [report.segments for report in together] == [report.segments for report in alone] * 2
+
+
+def test_progress_is_reported(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    judge(analyzer, recording(tmp_path / "clip.wav", speech(45)), Job(on_progress=seen.append))
+    assert len(seen) > 3
+    assert [step.done for step in seen] == sorted(step.done for step in seen)
+    assert seen[-1].done == seen[-1].total == pytest.approx(45)
+
+
+def test_a_cancelled_job_stops(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    job = Job(on_progress=lambda _: job.cancel())
+    with pytest.raises(Cancelled):
+        judge(analyzer, recording(tmp_path / "clip.wav", speech(60)), job)
+
+
+def test_a_deadline_stops(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    with pytest.raises(DeadlineExceeded):
+        judge(analyzer, recording(tmp_path / "clip.wav", speech(5)), Job(deadline_seconds=0))
+
+
+def test_both_models_are_tested(analyzer: AudioAnalyzer) -> None:
+    analyzer.self_test()
+
+
+def test_a_tampered_bundle_is_refused(settings: AudioSettings, tmp_path: Path) -> None:
+    folder = make_audio_bundle(tmp_path / "bundle")
+    graph = folder / "model.fp32.onnx"
+    graph.write_bytes(graph.read_bytes() + b"\0")
+    with pytest.raises(BundleError, match="SHA-256"):
+        build_analyzer(settings.model_copy(update={"model_dir": folder}))
+
+
+def test_a_bundle_of_another_task_is_refused(settings: AudioSettings) -> None:
+    folder = settings.bundle_dir("voice_activity")
+    with pytest.raises(BundleError, match="voice-activity"):
+        build_analyzer(settings.model_copy(update={"model_dir": folder}))

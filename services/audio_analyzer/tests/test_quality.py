@@ -1,0 +1,69 @@
+"""Recordings that must not be judged are refused in words a person can act on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from audio_analyzer.quality import CLIPPED_CREST_DB, CrestMeter, Quality, refusal
+from audio_analyzer.speech import Samples
+
+from tests.support.speech import silence, speech
+
+GOOD = Quality(audio_seconds=30, speech_seconds=12, peak=0.5, crest_db=14)
+
+
+def crest(samples: Samples) -> float:
+    meter = CrestMeter()
+    for start in range(0, len(samples), 7000):
+        meter.add(samples[start : start + 7000])
+    return meter.crest_db()
+
+
+def clipped(share: float) -> Samples:
+    samples = speech(20)
+    limit = float(np.quantile(np.abs(samples), 1 - share))
+    return np.clip(samples, -limit, limit)
+
+
+def test_a_good_recording_is_judged() -> None:
+    assert refusal(GOOD, 2.0) is None
+    assert refusal(Quality(audio_seconds=2, speech_seconds=2, peak=0.5, crest_db=14), 2.0) is None
+
+
+@pytest.mark.parametrize(
+    ("quality", "words"),
+    [
+        (Quality(audio_seconds=0, speech_seconds=0, peak=0, crest_db=math.inf), "empty"),
+        (Quality(audio_seconds=9, speech_seconds=0, peak=0, crest_db=math.inf), "silent"),
+        (Quality(audio_seconds=9, speech_seconds=5, peak=0.0005, crest_db=12), "silent"),
+        (Quality(audio_seconds=9, speech_seconds=0, peak=0.3, crest_db=math.inf), "No speech was found in 9.0 s"),
+        (Quality(audio_seconds=9, speech_seconds=1.26, peak=0.3, crest_db=12), "Only 1.3 s of speech"),
+        (Quality(audio_seconds=9, speech_seconds=9, peak=1.0, crest_db=CLIPPED_CREST_DB - 0.1), "clipped"),
+    ],
+)
+def test_the_reason_is_said(quality: Quality, words: str) -> None:
+    message = refusal(quality, 2.0)
+    assert message is not None
+    assert words in message
+    assert message.endswith(".")
+
+
+def test_crest_of_known_signals() -> None:
+    sine = np.sin(2 * np.pi * 441.3 * np.arange(80000) / 16000).astype(np.float32)
+    assert crest(sine) == pytest.approx(3.0, abs=0.2)
+    assert crest(np.sign(sine)) == pytest.approx(0.0, abs=0.2)
+    assert crest(silence(1)) == math.inf
+    assert crest(silence(0)) == math.inf
+
+
+@pytest.mark.parametrize("gain", [0.01, 1.0, 30.0])
+def test_crest_does_not_depend_on_the_level(gain: float) -> None:
+    assert crest(gain * speech(20)) == pytest.approx(crest(speech(20)), abs=0.3)
+
+
+def test_only_extreme_clipping_is_refused() -> None:
+    assert crest(speech(20)) > CLIPPED_CREST_DB + 4
+    assert crest(clipped(0.05)) > CLIPPED_CREST_DB
+    assert crest(clipped(0.35)) < CLIPPED_CREST_DB
