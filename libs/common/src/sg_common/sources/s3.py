@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,10 @@ class AllowList:
 
 def make_client(service: str) -> Any:
     """An AWS client from AWS's standard variables, with short time-outs and adaptive retries."""
+    # A store at an endpoint of its own (SeaweedFS, a Compose service) has no DNS name for every bucket.
+    own_endpoint = any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
     config = Config(
+        s3={"addressing_style": "path" if own_endpoint else "auto"},
         connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=32
     )
     return boto3.client(service, config=config)
@@ -103,7 +107,7 @@ class S3Source:
         version = {"VersionId": target.version_id} if target.version_id else {}
         with translated_errors(str(target)):
             answer = self.client.get_object(Bucket=target.bucket, Key=target.key, **version)
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 if answer["ContentLength"] > self._max_bytes:
                     raise LimitExceeded(
                         f"{target} has {answer['ContentLength']:,} bytes; the limit is {self._max_bytes:,}"
