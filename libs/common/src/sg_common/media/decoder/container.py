@@ -59,6 +59,7 @@ BEGINNINGS = (
     (4, b"mdat"),
     (4, b"wide"),
 )
+GENERATE_TIMES = 0x1  # AVFMT_FLAG_GENPTS
 NOT_MEDIA = "this is not an audio or video file; send one in a common container such as MP4, MOV, MKV, MP3 or WAV"
 
 AnyStream = TypeVar("AnyStream", bound=Stream)
@@ -94,6 +95,8 @@ def open_container(descriptor: int, limits: DecodeLimits, **options: str) -> Ite
             raise Undecodable(detail) from error
         raise NotMedia(NOT_MEDIA) from error
     with container:
+        if container.format.name == "avi":  # stores no presentation times; FFmpeg's guess is wrong with B-frames
+            container.flags &= ~GENERATE_TIMES
         _check_kind(container)
         _check_duration(container, limits)
         yield container

@@ -2,66 +2,82 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 
+import av.error
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
+from av.filter.graph import Graph
 
-# Without a bound on the mixing matrix, float output of two full-scale channels would exceed full scale.
-MIXING = {"rematrix_maxval": "1.0"}
+MAX_CHANNELS = 64  # of FFmpeg's `pan`; the channels beyond stay unheard
 
 
 class MonoResampler:
-    """Mixes down and resamples with libswresample; a stream may change its format, layout or rate at any frame."""
+    """The mean of the channels, resampled by libswresample. A stream may change its format at any frame.
+
+    The mean ignores channel layouts on purpose: remuxing loses and invents them, and a voice may be on any channel.
+
+    Args:
+        rate: Hz of the samples wanted.
+    """
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._kind: tuple[str, str, int] | None = None
-        self._resampler: AudioResampler | None = None
+        self._graph: Graph | None = None
 
     def feed(self, frame: AudioFrame) -> Iterator[npt.NDArray[np.float32]]:
         """The samples that one more frame completes, arrays of shape (samples,)."""
-        if not frame.samples or not frame.sample_rate:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if not (frame.samples and frame.sample_rate and frame.layout.nb_channels):
             return
-        layout = frame.layout.name
-        if layout.endswith(" channels"):  # an unknown layout has a count only
-            frame = _mean(frame)
-        kind = (frame.format.name, layout, frame.sample_rate)
         if kind != self._kind:
             yield from self.flush()
-            self._kind = kind
-            self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate, options=MIXING)
-        frame.pts = None
-        if self._resampler is not None:
-            for done in self._resampler.resample(frame):
-                yield _samples(done)
+            self._kind, self._graph = kind, _graph(frame, self._rate)
+        frame.pts = None  # samples follow each other, whatever the container's timestamps say
+        if self._graph is not None:
+            yield from _pass(self._graph, frame)
 
     def flush(self) -> Iterator[npt.NDArray[np.float32]]:
         """The samples still held back by the resampling filter."""
-        if self._resampler is not None:
-            for done in self._resampler.resample(None):
-                if done is not None:
-                    yield _samples(done)
-            self._resampler = None
-            self._kind = None
+        if self._graph is not None:
+            yield from _pass(self._graph, None)
+        self._kind = self._graph = None
 
 
-def _samples(frame: AudioFrame) -> npt.NDArray[np.float32]:
-    return np.nan_to_num(frame.to_ndarray().reshape(-1).astype(np.float32, copy=False))
+def _graph(frame: AudioFrame, rate: int) -> Graph:
+    channels = min(frame.layout.nb_channels, MAX_CHANNELS)
+    mean = "+".join(f"{1 / channels:.9f}*c{channel}" for channel in range(channels))
+    graph = Graph()
+    graph.link_nodes(
+        graph.add(
+            "abuffer",
+            sample_rate=str(frame.sample_rate),
+            sample_fmt=frame.format.name,
+            channel_layout=frame.layout.name,
+            time_base=f"1/{frame.sample_rate}",
+        ),
+        graph.add("aformat", sample_fmts="fltp"),
+        graph.add("pan", f"mono|c0={mean}"),
+        graph.add("aresample", str(rate)),
+        graph.add("aformat", sample_fmts="flt"),
+        graph.add("abuffersink"),
+    ).configure()
+    return graph
 
 
-def _mean(frame: AudioFrame) -> AudioFrame:
-    values = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
-    if values.dtype.kind == "u":
-        mono = (values.mean(axis=0, dtype=np.float64) - 128.0) / 128.0
-    elif values.dtype.kind == "i":
-        mono = values.mean(axis=0, dtype=np.float64) / 2.0 ** (8 * values.itemsize - 1)
-    else:
-        mono = values.mean(axis=0, dtype=np.float64)
-    mixed = AudioFrame.from_ndarray(mono.astype(np.float32)[np.newaxis], format="flt", layout="mono")
-    mixed.sample_rate = frame.sample_rate
-    return mixed
+def _pass(graph: Graph, frame: AudioFrame | None) -> Iterator[npt.NDArray[np.float32]]:
+    graph.push(frame)
+    while True:
+        try:
+            done = graph.pull()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError as error:
+            if error.errno == errno.EAGAIN:
+                return
+            raise
+        # Broken float audio may hold anything.
+        yield np.clip(np.nan_to_num(done.to_ndarray().reshape(-1)), -1e3, 1e3).astype(np.float32, copy=False)

@@ -20,6 +20,8 @@ MAX_PACKETS = 16_000_000  # 4 hours at 1000 frames/s; the index takes some tens 
 BACKWARD_SECONDS = 0.5
 FORWARD_SECONDS = 10.0
 VP8_SHOW_FRAME = 0x10
+KEYS_TRIED = 3
+FALLBACK_RATE = 25
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class PacketIndex:
         rank: (packets,) frame number of each packet, -1 for packets that show nothing.
         times: (frames,) seconds from the first frame.
         keys: (keys,) packet numbers where decoding can start; 0 is always among them.
+        stamped: whether timestamps gave that order. Otherwise it is the packets' own, and the decoder's output order
+            tells which frame is which.
         duration: seconds from the first frame's start to the last one's end.
         fps: average frames per second, 0 where a single frame leaves it open.
     """
@@ -39,6 +43,7 @@ class PacketIndex:
     rank: npt.NDArray[np.int64]
     times: npt.NDArray[np.float64]
     keys: npt.NDArray[np.int64]
+    stamped: bool
     duration: float
     fps: float
 
@@ -54,6 +59,7 @@ def index_packets(
     time_base: Fraction,
     rate: Fraction | None,
     jumps: bool,
+    can_start: Callable[[Packet[VideoStream]], bool],
     working: Callable[[], None],
 ) -> PacketIndex:
     """Read all packets, keeping 17 bytes of each.
@@ -64,6 +70,8 @@ def index_packets(
         time_base: seconds per timestamp unit.
         rate: frames per second as the container states it; places frames that have no timestamps.
         jumps: whether the container's timestamps may jump forward where streams were spliced (MPEG-TS).
+        can_start: whether a key packet decodes to its frame alone. A few are asked: in a stream with gradual refresh
+            none but the first does.
         working: called now and then.
 
     Raises:
@@ -71,34 +79,47 @@ def index_packets(
         LimitExceeded: more packets than any sane video has.
     """
     pts, dts, flags, last_duration = array("q"), array("q"), bytearray(), 0
+    starts: list[bool] = []
     for packet in packets:
         pts.append(MISSING if packet.pts is None else packet.pts)
         dts.append(MISSING if packet.dts is None else packet.dts)
-        flags.append((KEY if packet.is_keyframe else 0) | (HIDDEN if _shows_nothing(packet, codec) else 0))
         last_duration = packet.duration or last_duration
+        hidden = _shows_nothing(packet, codec)
+        if packet.is_keyframe and flags and not hidden and len(starts) < KEYS_TRIED and True not in starts:
+            starts.append(can_start(packet))
+        flags.append((KEY if packet.is_keyframe else 0) | (HIDDEN if hidden else 0))
         if len(flags) % 1024 == 0:
             working()
             if len(flags) > MAX_PACKETS:
                 raise LimitExceeded("the video has too many frames; send a shorter part of it")
     marks = np.frombuffer(flags, dtype=np.uint8)
-    visible = np.flatnonzero(~marks & HIDDEN)
+    visible = np.flatnonzero((marks & HIDDEN) == 0)
     if not visible.size:
         raise Undecodable("the video stream holds no frames; export or upload the file again")
-    keys = np.union1d(np.flatnonzero(marks & KEY), [0])
-    stamps = np.frombuffer(pts, dtype=np.int64)
-    if np.any(stamps[visible] == MISSING):
-        order = visible
-        times = np.arange(order.size) / float(rate or 25)
+    keys = np.flatnonzero(marks & KEY) if True in starts else np.empty(0, dtype=np.int64)
+    shown, decoded = np.frombuffer(pts, dtype=np.int64), np.frombuffer(dts, dtype=np.int64)
+    stamped = bool(np.all(shown[visible] != MISSING))
+    if stamped:
+        parts = _parts(decoded, float(time_base), jumps)
+        order = visible[np.lexsort((shown[visible], parts[visible]))]
+        times = _times(shown[order].astype(np.float64) * float(time_base), parts[order])
     else:
-        parts = _parts(np.frombuffer(dts, dtype=np.int64), time_base, jumps)
-        order = visible[np.lexsort((stamps[visible], parts[visible]))]
-        times = _times(stamps[order].astype(np.float64) * float(time_base), parts[order])
+        order = visible
+        times = _even_times(decoded[order], float(time_base), float(rate or FALLBACK_RATE))
     rank = np.full(marks.size, -1, dtype=np.int64)
     rank[order] = np.arange(order.size)
     span = float(times[-1])
     fps = (order.size - 1) / span if span > 0 else float(rate or 0)
-    duration = span + (float(last_duration * time_base) or (1 / fps if fps else 0.0))
-    return PacketIndex(order=order, rank=rank, times=times, keys=keys, duration=duration, fps=fps)
+    last = float(last_duration * time_base) if stamped else 0.0
+    return PacketIndex(
+        order=order,
+        rank=rank,
+        times=times,
+        keys=np.union1d([0], keys),
+        stamped=stamped,
+        duration=span + (last or (1 / fps if fps else 0.0)),
+        fps=fps,
+    )
 
 
 def _shows_nothing(packet: Packet[VideoStream], codec: str) -> bool:
@@ -106,11 +127,11 @@ def _shows_nothing(packet: Packet[VideoStream], codec: str) -> bool:
     return packet.is_discard or (codec == "vp8" and not memoryview(packet)[0] & VP8_SHOW_FRAME)
 
 
-def _parts(dts: npt.NDArray[np.int64], time_base: Fraction, jumps: bool) -> npt.NDArray[np.int64]:
+def _parts(dts: npt.NDArray[np.int64], time_base: float, jumps: bool) -> npt.NDArray[np.int64]:
     """(packets,) numbers the parts between timestamp jumps: within a part, presentation order is timestamp order."""
     last_known = np.maximum.accumulate(np.where(dts == MISSING, 0, np.arange(dts.size)))
     known = np.where(dts[last_known] == MISSING, dts.max(), dts[last_known])
-    steps = np.diff(known.astype(np.float64)) * float(time_base)
+    steps = np.diff(known.astype(np.float64)) * time_base
     broken = steps < -BACKWARD_SECONDS
     if jumps:
         broken |= steps > FORWARD_SECONDS
@@ -125,3 +146,11 @@ def _times(seconds: npt.NDArray[np.float64], parts: npt.NDArray[np.int64]) -> np
         inner = steps[~seams]
         steps[seams] = np.median(inner) if inner.size else 0.0
     return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def _even_times(dts: npt.NDArray[np.int64], time_base: float, rate: float) -> npt.NDArray[np.float64]:
+    """Seconds from the first frame of a stream without presentation timestamps: its decoding timestamps where it has
+    them, as AVI does, else even steps."""
+    if np.all(dts != MISSING) and np.all(np.diff(dts) > 0):
+        return np.asarray((dts - dts[0]) * time_base)
+    return np.arange(dts.size) / rate

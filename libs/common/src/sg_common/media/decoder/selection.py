@@ -12,6 +12,8 @@ from sg_common.media.video import FrameBudget
 
 WHOLE_PIXELS = 8_000_000_000  # about 30 s of processor time; a short clip with more is treated as a long one
 SPARSE = 2.0  # runs fill gaps between key frames that are this many times wider than evenly spread frames
+SLACK_SECONDS = 0.05  # containers round times, and must not make the same clip short in one and long in another
+REORDER = 16  # no codec shows a frame later than this many packets after its own
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,13 @@ def choose_frames(
     """
     if sample_rate is not None:
         return np.arange(0, index.frames, sample_rate)
-    if index.duration <= budget.whole_seconds and index.frames * pixels <= WHOLE_PIXELS:
+    if index.duration <= budget.whole_seconds + SLACK_SECONDS and index.frames * pixels <= WHOLE_PIXELS:
         return _spread(np.arange(index.frames), budget.whole_frames)
     keys = index.rank[index.keys]
     keys = np.unique(keys[keys >= 0])
     if keys.size >= budget.long_frames:
-        return _nearest(index.times, keys, budget.long_frames)
-    return _with_runs(index, keys, budget)
+        return _nearest(keys, budget.long_frames, index.frames)
+    return _with_runs(keys, index.frames, budget)
 
 
 def plan_runs(index: PacketIndex, frames: npt.NDArray[np.int64]) -> list[Run]:
@@ -49,10 +51,11 @@ def plan_runs(index: PacketIndex, frames: npt.NDArray[np.int64]) -> list[Run]:
     runs: list[Run] = []
     for packet in np.sort(index.order[frames]).tolist():
         start = _start(index, packet)
+        stop = packet if index.stamped else min(packet + REORDER, index.rank.size - 1)
         if runs and start <= runs[-1].stop + 1:
-            runs[-1] = Run(runs[-1].start, packet)
+            runs[-1] = Run(runs[-1].start, max(stop, runs[-1].stop))
         else:
-            runs.append(Run(start, packet))
+            runs.append(Run(start, stop))
     return runs
 
 
@@ -74,33 +77,28 @@ def _spread(candidates: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int
     return candidates[places.astype(np.int64)]
 
 
-def _nearest(times: npt.NDArray[np.float64], candidates: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
-    """At most `count` of the candidates, those nearest to evenly spread moments of the clip."""
-    moments = (np.arange(count) + 0.5) * times[-1] / count
-    seconds = times[candidates]
-    after = np.clip(np.searchsorted(seconds, moments), 1, candidates.size - 1)
-    nearer = after - (moments - seconds[after - 1] < seconds[after] - moments)
+def _nearest(candidates: npt.NDArray[np.int64], count: int, frames: int) -> npt.NDArray[np.int64]:
+    """At most `count` of the candidates, those nearest to evenly spread frames. Counting frames, not seconds, gives the
+    same choice in containers that round times differently."""
+    places = (np.arange(count) + 0.5) * frames / count
+    after = np.clip(np.searchsorted(candidates, places), 1, candidates.size - 1)
+    nearer = after - (places - candidates[after - 1] < candidates[after] - places)
     return np.unique(candidates[nearer])
 
 
-def _with_runs(index: PacketIndex, keys: npt.NDArray[np.int64], budget: FrameBudget) -> npt.NDArray[np.int64]:
+def _with_runs(keys: npt.NDArray[np.int64], frames: int, budget: FrameBudget) -> npt.NDArray[np.int64]:
     """All key frames, and frames spread over short runs after those that the next key frame is far from."""
     room = min(budget.long_frames - keys.size, budget.extra_frames)
-    ends = np.append(keys[1:], index.frames)
-    starts_at = index.times[keys]
-    widths = np.append(starts_at[1:], index.duration) - starts_at
-    lengths = ends - keys - 1
-    sparse = np.flatnonzero((widths > SPARSE * index.duration / budget.long_frames) & (lengths > 0))
+    lengths = np.diff(keys, append=frames) - 1
+    sparse = np.flatnonzero(lengths + 1 > SPARSE * frames / budget.long_frames)
     if room <= 0 or not sparse.size:
         return keys
-    widest = sparse[np.argsort(-widths[sparse], kind="stable")][:room]
-    shares = widths[widest] / widths[widest].sum()
+    widest = sparse[np.argsort(-lengths[sparse], kind="stable")][:room]
+    shares = lengths[widest] / lengths[widest].sum()
     chosen = [keys]
     for place, share in zip(widest.tolist(), shares.tolist(), strict=True):
         given = max(1, int(share * room))
         length = min(int(lengths[place]), max(given, int(share * budget.extra_frames)))
         given = min(given, length)
-        offsets = np.ceil((np.arange(given) + 1) * length / given).astype(np.int64)
-        chosen.append(keys[place] + offsets)
-    frames = np.unique(np.concatenate(chosen))
-    return frames[: budget.long_frames] if frames.size > budget.long_frames else frames
+        chosen.append(keys[place] + (np.arange(given) + 1) * length // given)
+    return np.unique(np.concatenate(chosen))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from av.container import InputContainer
 from av.format import Flags
-from av.packet import Packet
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sg_common.errors import LimitExceeded, MissingStream, Undecodable
@@ -21,11 +19,11 @@ from sg_common.media.decoder.container import (
     is_cover,
     open_container,
     packets,
-    tolerate_damage,
 )
+from sg_common.media.decoder.frames import can_start, decode_chosen
 from sg_common.media.decoder.packets import PacketIndex, index_packets
 from sg_common.media.decoder.picture import Geometry, Painter, geometry
-from sg_common.media.decoder.selection import Run, choose_frames, plan_runs
+from sg_common.media.decoder.selection import choose_frames
 from sg_common.media.limits import DecodeLimits
 from sg_common.media.video import FrameBudget
 
@@ -48,15 +46,10 @@ def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send:
         index = _index(container, stream, working)
     check_duration(index.duration, limits)
     chosen = choose_frames(index, sample_rate=request["sample_rate"], budget=budget, pixels=pixels)
-    wanted = set(chosen.tolist())
     shape: Geometry | None = None
     with open_container(descriptor, limits) as container:
         stream = next(stream for stream in container.streams.video if stream.index == number)
-        for packet, frame in _frames(container, stream, plan_runs(index, chosen), limits, working):
-            rank = int(index.rank[packet])
-            if rank not in wanted:
-                continue
-            wanted.discard(rank)
+        for rank, frame in decode_chosen(container, stream, index, chosen, limits=limits, working=working):
             _check_pixels(frame.width * frame.height, limits)
             if shape is None:
                 shape = geometry(frame, stream.sample_aspect_ratio, budget.max_side)
@@ -88,8 +81,9 @@ def _index(container: InputContainer, stream: VideoStream, working: Callable[[],
         packets(container, stream),
         codec=stream.codec_context.name,
         time_base=stream.time_base,
-        rate=stream.average_rate or stream.guessed_rate,
+        rate=stream.guessed_rate or stream.average_rate,
         jumps=bool(Flags(container.format.flags) & Flags.ts_discont),
+        can_start=lambda packet: can_start(stream, packet),
         working=working,
     )
 
@@ -103,38 +97,6 @@ def _info(stream: VideoStream, index: PacketIndex, shape: Geometry) -> dict[str,
         "total_frames": index.frames,
         "duration": index.duration,
     }
-
-
-def _frames(
-    container: InputContainer, stream: VideoStream, runs: list[Run], limits: DecodeLimits, working: Callable[[], None]
-) -> Iterator[tuple[int, VideoFrame]]:
-    """Packet number and frame of everything that the runs decode to."""
-    context = stream.codec_context
-    context.options = {"max_pixels": str(limits.pixels)}
-    context.thread_count = limits.threads
-    context.thread_type = "AUTO"
-    waiting = iter(runs)
-    run = next(waiting, None)
-    for number, packet in enumerate(packets(container, stream)):
-        if run is None:
-            return
-        working()
-        if number < run.start:
-            continue
-        packet.pts = number  # decoders carry it along: each frame then names its packet, whatever the timestamps were
-        yield from _decoded(stream, packet)
-        if number == run.stop:
-            yield from _decoded(stream, None)
-            context.flush_buffers()
-            run = next(waiting, None)
-    yield from _decoded(stream, None)
-
-
-def _decoded(stream: VideoStream, packet: Packet[VideoStream] | None) -> Iterator[tuple[int, VideoFrame]]:
-    with tolerate_damage():
-        for frame in stream.codec_context.decode(packet):
-            if frame.pts is not None:
-                yield frame.pts, frame
 
 
 def _check_pixels(pixels: int, limits: DecodeLimits) -> None:
