@@ -74,7 +74,8 @@ def make_client(service: str) -> Any:
         s3={"addressing_style": "path" if own_endpoint else "auto"},
         connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=32
     )
-    return boto3.client(service, config=config)
+    # A session of its own: the default one is shared state, and not safe to use from several threads.
+    return boto3.session.Session().client(service, config=config)
 
 
 class S3Source:
