@@ -1,0 +1,72 @@
+"""Ask a running service: smoke_test.py URL SAMPLE. Only Python's standard library.
+
+Checks that /health says healthy and that /analyze judges the sample; prints one line, exit status 1 if not.
+"""
+
+import json
+import os
+import sys
+import time
+import urllib.request
+import uuid
+from pathlib import Path
+
+PATIENCE_SECONDS = 300
+ANALYSIS_SECONDS = 120
+PROBABILITIES = ("deepfake_probability", "manipulation_probability")
+
+
+def get_health(url: str) -> dict:
+    """The answer of /health, waited for."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+                return json.load(answer)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(2)
+
+
+def post_sample(url: str, sample: Path) -> dict:
+    """The answer of /analyze for an upload of the sample."""
+    boundary = uuid.uuid4().hex
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{sample.name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    # Any of the configured keys will do.
+    if key := os.environ.get("SG_API_KEYS", "").split(",")[0].strip():
+        headers["X-API-Key"] = key
+    body = head.encode() + sample.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+    request = urllib.request.Request(f"{url}/analyze", data=body, headers=headers, method="POST")
+    with urllib.request.urlopen(request, timeout=ANALYSIS_SECONDS) as answer:
+        return json.load(answer)
+
+
+def main(url: str, sample: Path) -> int:
+    try:
+        health = get_health(url)
+        report = post_sample(url, sample)
+    except urllib.error.HTTPError as error:
+        print(f"FAIL {url}: {error.code} {error.read().decode(errors='replace')[:500]}")
+        return 1
+    except OSError as error:
+        print(f"FAIL {url}: {error}")
+        return 1
+    if health.get("status") != "healthy":
+        print(f"FAIL {url}/health: {health}")
+        return 1
+    scores = [report[name] for name in PROBABILITIES if name in report]
+    if report.get("status") != "success" or len(scores) != 1 or not 0 <= scores[0] <= 1:
+        print(f"FAIL {url}/analyze did not judge {sample.name}: {report}")
+        return 1
+    model = report["model"]
+    print(f"ok {url}: healthy; {sample.name} judged by {model['name']} {model['version']}: {scores[0]:.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1].rstrip("/"), Path(sys.argv[2])))

@@ -1,0 +1,93 @@
+{{/* Labels and small facts. `pod` below is: root (the chart's scope), name, service (its values), role (http, worker or test). */}}
+
+{{- define "sg.tpl" -}}
+{{- tpl (default "" .value) .root -}}
+{{- end }}
+
+{{- define "sg.commonLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/part-of: silver-guardian
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "sg.selectorLabels" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .role }}
+{{- end }}
+
+{{- define "sg.labels" -}}
+{{ include "sg.commonLabels" .root }}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/component: {{ .role }}
+{{- end }}
+
+{{/* Name of a Deployment: the service's, with -worker for the queue door. */}}
+{{- define "sg.workload" -}}
+{{ .name }}{{ if eq .role "worker" }}-worker{{ end }}
+{{- end }}
+
+{{- define "sg.serviceAccount" -}}
+{{ default .name .service.serviceAccount.name }}
+{{- end }}
+
+{{- define "sg.image" -}}
+{{- $registry := include "sg.tpl" (dict "root" .root "value" .root.Values.image.registry) -}}
+{{- with $registry }}{{ . }}/{{ end -}}
+{{ .service.image.repository }}
+{{- if .service.image.digest }}@{{ .service.image.digest }}{{ else }}:{{ default .root.Chart.AppVersion .root.Values.image.tag }}{{ end }}
+{{- end }}
+
+{{- define "sg.bucket" -}}
+{{ include "sg.tpl" (dict "root" . "value" .Values.storage.bucket) }}
+{{- end }}
+
+{{/* Roles of a service: http always, worker where it has a queue. JSON, since a template returns text. */}}
+{{- define "sg.roles" -}}
+{{- if .service.queueUrl }}["http","worker"]{{ else }}["http"]{{ end -}}
+{{- end }}
+
+{{/* Pods of a Deployment as a number, or nothing where an autoscaler owns them. */}}
+{{- define "sg.replicas" -}}
+{{- $modes := .root.Values.autoscaling.modes -}}
+{{- if eq .role "worker" }}
+{{- if not (has "keda-sqs" $modes) }}{{ .root.Values.worker.replicas }}{{ end }}
+{{- else if not (or (has "keda-http" $modes) (has "keda-cpu" $modes)) }}{{ .root.Values.http.replicas }}
+{{- end }}
+{{- end }}
+
+{{/* Whether `helm test` must bring its own server, since no server is certain to run. */}}
+{{- define "sg.testBringsServer" -}}
+{{- $replicas := include "sg.replicas" (dict "root" . "role" "http") -}}
+{{- if or (eq $replicas "") (eq $replicas "0") }}true{{ end }}
+{{- end }}
+
+{{- define "sg.httpHost" -}}
+{{- $host := include "sg.tpl" (dict "root" .root "value" (index .root.Values.autoscaling.http.hosts .name)) -}}
+{{ default (printf "%s.%s" .name .root.Release.Namespace) $host }}
+{{- end }}
+
+{{- define "sg.terminationSeconds" -}}
+{{- with .root.Values.shutdown -}}
+{{ add (ternary .preStopSeconds 0 (ne $.role "worker")) .drainSeconds .graceSeconds .marginSeconds }}
+{{- end }}
+{{- end }}
+
+{{- define "sg.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "sg.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
