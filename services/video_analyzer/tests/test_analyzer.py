@@ -170,7 +170,7 @@ def test_no_face(judge: Judge) -> None:
 
 @pytest.mark.parametrize(
     ("actor", "reason"),
-    [(Actor(face_side=52), "too small (under 64 pixels)"), (Actor(HOPPER, place=lambda _: (0.03, 0.5)), "cut off")],
+    [(Actor(face_side=52), "too small (under 64 pixels)"), (Actor(HOPPER, place=lambda _: (0.037, 0.5)), "cut off")],
 )
 def test_unfit_faces_are_counted_and_not_judged(judge: Judge, actor: Actor, reason: str) -> None:
     report = judge(picture=scene(actor), frames=30)

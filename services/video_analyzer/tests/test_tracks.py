@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from video_analyzer.detector import Face
@@ -25,8 +28,8 @@ def person(frame: np.ndarray, x: int, y: int, colour: tuple[int, int, int], size
     return Face(x - size / 2, y - size / 2, size, size, 0.9)
 
 
-def numbers(tracks: list[Track]) -> list[int]:
-    return [track.number for track in tracks]
+def numbers(tracks: Sequence[Track | None]) -> list[int | None]:
+    return [None if track is None else track.number for track in tracks]
 
 
 def test_a_steady_face_is_one_track_at_any_spacing() -> None:
@@ -61,8 +64,8 @@ def test_a_cut_to_another_person_at_the_same_place_starts_a_track() -> None:
     tracker = Tracker()
     for index, (room, colour) in enumerate([(1, ANNA), (1, ANNA), (2, CARLA), (2, CARLA), (1, ANNA)]):
         frame = scene(room)
-        track = tracker.update(frame, index / 30, [person(frame, 320, 180, colour)], 1.0)[0]
-        assert track.number == (1 if colour == ANNA else 2)
+        tracks = tracker.update(frame, index / 30, [person(frame, 320, 180, colour)], 1.0)
+        assert numbers(tracks) == [1 if colour == ANNA else 2]
 
 
 def test_a_similar_person_after_a_cut_is_not_continued() -> None:
@@ -87,6 +90,17 @@ def test_short_misses_and_a_return_elsewhere_continue_the_track() -> None:
     assert len(tracker.tracks) == 1
     frame = scene()
     assert numbers(tracker.update(frame, 30.0, [person(frame, 100, 250, ANNA)], 1.0)) == [1]
+
+
+def test_a_doubtful_face_continues_a_track_but_starts_none() -> None:
+    tracker = Tracker()
+    frame = scene()
+    face = person(frame, 320, 180, ANNA)
+    doubtful = replace(face, score=0.55)
+    assert numbers(tracker.update(frame, 0.0, [doubtful], 1.0)) == [None]
+    assert numbers(tracker.update(frame, 0.1, [face], 1.0)) == [1]
+    assert numbers(tracker.update(frame, 0.2, [doubtful], 1.0)) == [1]
+    assert tracker.tracks[0].sightings == 2
 
 
 def test_sizes_are_compared_in_the_displayed_video() -> None:

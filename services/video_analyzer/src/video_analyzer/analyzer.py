@@ -104,6 +104,8 @@ class VideoAnalyzer:
         clip.crowded_out += len(found) - len(faces)
         waiting = _WaitingFrame(frame.number, frame.time)
         for face, track in zip(faces, clip.tracker.update(frame.rgb, frame.time, faces, frame.scale), strict=True):
+            if track is None:
+                continue
             flaw = self._gates.check(frame.rgb, face, frame.scale)
             if flaw is not None:
                 clip.flaws[flaw] += 1
