@@ -153,7 +153,7 @@ def test_a_turned_phone(judge: Judge, turned: int) -> None:
 
 
 def test_boxes_are_in_pixels_of_the_video_when_frames_are_scaled_down(make_analyzer: type, judge: Judge) -> None:
-    small: VideoAnalyzer = make_analyzer(max_frame_side=320)
+    small: VideoAnalyzer = make_analyzer(video_max_frame_side=320)
     actor = Actor(face_side=160, place=lambda _: (0.7, 0.45), manipulated=True)
     report = judge(picture=scene(actor), frames=12, by=small)
     assert report.resolution == "640x360"
@@ -170,7 +170,7 @@ def test_no_face(judge: Judge) -> None:
 
 @pytest.mark.parametrize(
     ("actor", "reason"),
-    [(Actor(face_side=52), "too small (under 64 pixels)"), (Actor(HOPPER, place=lambda _: (0.037, 0.5)), "cut off")],
+    [(Actor(face_side=52), "too small (under 64 pixels)"), (Actor(HOPPER, place=lambda _: (0.04, 0.5)), "cut off")],
 )
 def test_unfit_faces_are_counted_and_not_judged(judge: Judge, actor: Actor, reason: str) -> None:
     report = judge(picture=scene(actor), frames=30)
@@ -220,7 +220,7 @@ def test_files_without_a_video_are_refused(analyzer: VideoAnalyzer, tmp_path: Pa
 
 
 def test_only_the_largest_faces_of_a_crowd_are_followed(make_analyzer: type, judge: Judge) -> None:
-    lonely: VideoAnalyzer = make_analyzer(max_faces_per_frame=1)
+    lonely: VideoAnalyzer = make_analyzer(video_max_faces=1)
     crowd = scene(Actor(face_side=80, place=lambda _: (0.2, 0.5)), Actor(HOPPER, 120, place=lambda _: (0.7, 0.5)))
     report = judge(picture=crowd, frames=10, by=lonely)
     assert len(report.faces) == 1

@@ -38,7 +38,7 @@ def evidence(report: VideoReport) -> str:
 
 def test_scores_do_not_depend_on_the_batch(make_analyzer: Callable[..., VideoAnalyzer], film: Path) -> None:
     reports = {
-        size: make_analyzer(batch_size=size).analyze(film, AnalysisOptions(sample_rate=1), Job())
+        size: make_analyzer(video_batch_size=size).analyze(film, AnalysisOptions(sample_rate=1), Job())
         for size in (1, 3, 16, 256)
     }
     assert len({evidence(report) for report in reports.values()}) == 1
@@ -121,7 +121,7 @@ def test_a_bundle_without_a_calibration_is_refused(make_analyzer: Callable[..., 
 
 def test_the_doors_find_the_service(monkeypatch: pytest.MonkeyPatch, green_bundle: Path) -> None:
     monkeypatch.setenv("SG_VIDEO_MODEL_DIR", str(green_bundle))
-    monkeypatch.setenv("SG_WHOLE_FRAMES", "5")
+    monkeypatch.setenv("SG_VIDEO_WHOLE_FRAMES", "5")
     (entry,) = entry_points(group="silver_guardian.analyzers", name="video")
     service = entry.load()
     settings = service.settings()

@@ -56,7 +56,7 @@ class VideoAnalyzer:
             self._detector = FaceDetector(self._detector_bundle, self._detector_bundle.spec.input.model_dump())
         except (TypeError, ValueError) as error:
             raise BundleError(f"{self._detector_bundle.spec.name}: input: {error}") from error
-        self._gates = QualityGates(settings.min_face_pixels or self._input.min_face_pixels)
+        self._gates = QualityGates(settings.video_min_face_pixels or self._input.min_face_pixels)
 
     @property
     def model(self) -> ModelInfo:
@@ -90,7 +90,7 @@ class VideoAnalyzer:
             for frame in reader:
                 job.check()
                 self._search(clip, frame)
-                if clip.pending_crops >= self._settings.batch_size:
+                if clip.pending_crops >= self._settings.video_batch_size:
                     self._judge(clip, job)
                 job.progress(frame.time, reader.info.duration)
             self._judge(clip, job)
@@ -100,7 +100,7 @@ class VideoAnalyzer:
         """Find and follow the frame's faces; those fit to be judged wait for the next batch."""
         clip.analyzed_frames += 1
         found = sorted(self._detector.detect(frame.rgb), key=lambda face: -face.width * face.height)
-        faces = found[: self._settings.max_faces_per_frame]
+        faces = found[: self._settings.video_max_faces]
         clip.crowded_out += len(found) - len(faces)
         waiting = _WaitingFrame(frame.number, frame.time)
         for face, track in zip(faces, clip.tracker.update(frame.rgb, frame.time, faces, frame.scale), strict=True):
@@ -119,9 +119,9 @@ class VideoAnalyzer:
         """Score the waiting crops, a batch at a time, and take in their frames."""
         waiting = [face for frame in clip.waiting for face in frame.faces]
         logits: list[float] = []
-        for start in range(0, len(waiting), self._settings.batch_size):
+        for start in range(0, len(waiting), self._settings.video_batch_size):
             job.check()
-            batch = waiting[start : start + self._settings.batch_size]
+            batch = waiting[start : start + self._settings.video_batch_size]
             scores = self._bundle.scores(self._input.tensor([face.crop for face in batch]))
             logits.extend(as_logits(scores, self._bundle.spec.output.kind))
         scored = iter(logits)
@@ -159,7 +159,7 @@ class VideoAnalyzer:
             sentences.append(_reason(clip, conclusion, options))
         sentences.append(describe(clip.flaws, self._gates.min_face_pixels))
         if clip.crowded_out:
-            limit = self._settings.max_faces_per_frame
+            limit = self._settings.video_max_faces
             sentences.append(f"Only the {limit} largest faces of a frame were followed.")
         return " ".join(filter(None, sentences)) or None
 

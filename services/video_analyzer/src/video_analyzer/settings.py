@@ -18,29 +18,31 @@ class VideoSettings(ServiceSettings):
     model_dir: Path | None = model_dir_field("video")
     face_detector_dir: Path | None = Field(default=None, description="another bundle instead of models/face_detector")
 
-    whole_seconds: float = Field(
+    video_whole_seconds: float = Field(
         default=_BUDGET.whole_seconds, ge=0, description="clips up to this long are decoded whole"
     )
-    whole_frames: int = Field(default=_BUDGET.whole_frames, ge=1, description="spread frames judged of such a clip")
-    long_frames: int = Field(default=_BUDGET.long_frames, ge=1, description="most frames judged of a longer clip")
-    extra_frames: int = Field(
+    video_whole_frames: int = Field(
+        default=_BUDGET.whole_frames, ge=1, description="spread frames judged of such a clip"
+    )
+    video_long_frames: int = Field(default=_BUDGET.long_frames, ge=1, description="most frames judged of a longer clip")
+    video_extra_frames: int = Field(
         default=_BUDGET.extra_frames, ge=0, description="most frames decoded besides the key frames of a longer clip"
     )
-    max_frame_side: int = Field(
+    video_max_frame_side: int = Field(
         default=_BUDGET.max_side, ge=160, description="larger frames are scaled down to this longer side, pixels"
     )
 
-    min_face_pixels: float | None = Field(
+    video_min_face_pixels: float | None = Field(
         default=None, gt=0, description="longer side of the smallest face that is judged; default: the bundle's"
     )
-    max_faces_per_frame: int = Field(default=8, ge=1, description="most faces followed in a frame, largest first")
-    batch_size: int = Field(default=8, ge=1, le=256, description="faces that the model judges at a time")
+    video_max_faces: int = Field(default=8, ge=1, description="most faces followed in a frame, largest first")
+    video_batch_size: int = Field(default=8, ge=1, le=256, description="faces that the model judges at a time")
 
     def frame_budget(self) -> FrameBudget:
         return FrameBudget(
-            whole_seconds=self.whole_seconds,
-            whole_frames=self.whole_frames,
-            long_frames=self.long_frames,
-            extra_frames=self.extra_frames,
-            max_side=self.max_frame_side,
+            whole_seconds=self.video_whole_seconds,
+            whole_frames=self.video_whole_frames,
+            long_frames=self.video_long_frames,
+            extra_frames=self.video_extra_frames,
+            max_side=self.video_max_frame_side,
         )
