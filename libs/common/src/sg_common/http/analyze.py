@@ -12,26 +12,19 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
 from sg_common.analysis import AnalysisOptions, Job, Report
-from sg_common.errors import Cancelled, InvalidOption, MalformedRequest, ServiceError, Unauthorized
+from sg_common.errors import Cancelled, MalformedRequest, ServiceError, Unauthorized
 from sg_common.http.problem import MEDIA_TYPE, Problem
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_upload
+from sg_common.sources.request import S3Request, options_for
 from sg_common.sources.s3 import S3Object
 
 log = logging.getLogger(__name__)
 
 MAX_JSON_BYTES = 64 * 1024
-
-
-class S3Request(BaseModel):
-    """The JSON body."""
-
-    s3_bucket: str = Field(min_length=1, max_length=255)
-    s3_key: str = Field(min_length=1, max_length=1024)
-    sample_rate: int | None = Field(default=None, description="video only: analyse exactly one frame in N")
 
 
 async def analyze(state: ServiceState, request: Request) -> Response:
@@ -82,10 +75,10 @@ async def _receive(state: ServiceState, request: Request, path: Path) -> tuple[s
             settings.max_upload_bytes, settings.upload_stall_seconds, settings.upload_min_bytes_per_second
         )
         text = await receive_upload(request, path, limits)
-        return "upload", _options(state, text)
+        return "upload", options_for(state.service.kind, text)
     if kind == "application/json":
         body = await _read_json(state, request)
-        options = _options(state, body.sample_rate)
+        options = options_for(state.service.kind, body.sample_rate)
         target = S3Object(body.s3_bucket, body.s3_key)
         job = Job(state.settings.request_timeout_seconds)
         download = asyncio.to_thread(state.s3.fetch, target, path, job)
@@ -116,15 +109,6 @@ async def _read_json(state: ServiceState, request: Request) -> S3Request:
         raise MalformedRequest(f"{'.'.join(map(str, first['loc'])) or 'the body'}: {first['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise MalformedRequest("the body is not valid JSON") from error
-
-
-def _options(state: ServiceState, sample_rate: str | int | None) -> AnalysisOptions:
-    if sample_rate is None or state.service.kind != "video":
-        return AnalysisOptions()
-    try:
-        return AnalysisOptions.model_validate({"sample_rate": sample_rate})
-    except ValidationError as error:
-        raise InvalidOption(f"sample_rate: {error.errors()[0]['msg']}") from error
 
 
 async def _gone(request: Request) -> None:

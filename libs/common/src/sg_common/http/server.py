@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Awaitable, Callable
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
+from sg_common.host import ServiceHost
 from sg_common.http.app import create_app
-from sg_common.http.state import ServiceState
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
 
@@ -19,13 +21,29 @@ log = logging.getLogger(__name__)
 EXIT_REFUSED_MODEL = 3
 
 
-class _Server(uvicorn.Server):
-    """On SIGTERM the service first says 503 on /ready, so that load balancers look elsewhere, then stops listening."""
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM the service first says 503 on /ready, so that others take the work, then drains, then stops.
 
-    def __init__(self, config: uvicorn.Config, state: ServiceState) -> None:
-        super().__init__(config)
-        self._state = state
-        self._drain: asyncio.Task[None] | None = None
+    Args:
+        drain: what happens between the signal and the end of listening.
+    """
+
+    def __init__(self, app: FastAPI, host: ServiceHost, drain: Callable[[], Awaitable[None]]) -> None:
+        settings = host.settings
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=max(1, int(settings.grace_seconds)),
+            )
+        )
+        self._host = host
+        self._drain = drain
+        self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
@@ -33,19 +51,21 @@ class _Server(uvicorn.Server):
         await super().serve(sockets)  # type: ignore[arg-type]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig == signal.SIGTERM and not self._state.draining and self._loop is not None:
-            self._state.drain()
-            log.info("draining", extra={"seconds": self._state.settings.drain_seconds})
+        if sig == signal.SIGTERM and not self._host.draining and self._loop is not None:
+            self._host.drain()
+            log.info("draining")
             self._loop.call_soon_threadsafe(self._begin_drain)
             return
         super().handle_exit(sig, frame)
 
     def _begin_drain(self) -> None:
-        self._drain = asyncio.ensure_future(self._stop_listening())
+        self._draining = asyncio.ensure_future(self._drain_and_stop())
 
-    async def _stop_listening(self) -> None:
-        await asyncio.sleep(self._state.settings.drain_seconds)
-        self.should_exit = True
+    async def _drain_and_stop(self) -> None:
+        try:
+            await self._drain()
+        finally:
+            self.should_exit = True
 
 
 def serve(service: AnalyzerService, settings: ServiceSettings) -> int:
@@ -58,15 +78,6 @@ def serve(service: AnalyzerService, settings: ServiceSettings) -> int:
         server.should_exit = True
 
     app = create_app(service, settings, on_load_failure=refuse)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=max(1, int(settings.grace_seconds)),
-    )
-    server = _Server(config, app.state.service)
+    server = DrainingServer(app, app.state.service, lambda: asyncio.sleep(settings.drain_seconds))
     server.run()
     return EXIT_REFUSED_MODEL if failures else 0

@@ -1,86 +1,22 @@
-"""What the routes share: one object per application, no module globals."""
+"""What the routes share."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections.abc import Callable
-
-from sg_common.analysis import Analyzer
-from sg_common.errors import BundleError, Unavailable
-from sg_common.observability import Metrics
+from sg_common.host import ServiceHost
 from sg_common.pool import AnalysisPool
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
-from sg_common.sources.s3 import AllowList, S3Source
-from sg_common.sources.workspace import Workspace
-
-log = logging.getLogger(__name__)
 
 
-class ServiceState:
-    """A service's life: loading, ready, draining, closed."""
+class ServiceState(ServiceHost):
+    """A host whose work comes by HTTP: so much at a time, and so much may wait."""
 
     def __init__(self, service: AnalyzerService, settings: ServiceSettings) -> None:
-        self.service = service
-        self.settings = settings
-        self.started = time.monotonic()
-        self.metrics = Metrics(service.name)
-        self.workspace = Workspace(settings.work_folder(service.kind))
+        super().__init__(service, settings)
         self.pool = AnalysisPool(settings.concurrency(), settings.max_waiting, self.metrics)
-        self.s3 = S3Source(AllowList(settings.s3_allow), settings.max_upload_bytes)
-        self.analyzer: Analyzer | None = None
-        self.draining = False
-
-    @property
-    def status(self) -> str:
-        if self.draining:
-            return "draining"
-        return "loading" if self.analyzer is None else "ready"
-
-    def load_in_background(self, on_failure: Callable[[str], None]) -> threading.Thread:
-        """Load the models beside the event loop, so that /health answers meanwhile."""
-        thread = threading.Thread(target=self._load, args=(on_failure,), name="load", daemon=True)
-        thread.start()
-        return thread
-
-    def _load(self, on_failure: Callable[[str], None]) -> None:
-        started = time.perf_counter()
-        try:
-            analyzer = self.service.build(self.settings)
-            analyzer.self_test()
-        except BundleError as error:
-            on_failure(str(error))
-            return
-        except Exception as error:
-            log.exception("loading failed")
-            on_failure(f"{type(error).__name__}: {error}")
-            return
-        self.analyzer = analyzer
-        self.metrics.model_loaded(analyzer.model)
-        self.metrics.ready.set(0 if self.draining else 1)
-        log.info("ready", extra={"seconds": round(time.perf_counter() - started, 3)})
-
-    def accepting(self) -> Analyzer:
-        """The analyzer, when the service takes work.
-
-        Raises:
-            Unavailable: it is loading or draining.
-        """
-        if self.draining:
-            raise Unavailable("the service is shutting down; send the request again, another instance takes it")
-        if self.analyzer is None:
-            raise Unavailable("the model is still loading; try again", retry_after=2)
-        return self.analyzer
-
-    def drain(self) -> None:
-        """Take no more work; what is in flight goes on."""
-        self.draining = True
-        self.metrics.ready.set(0)
 
     def close(self) -> None:
         """Cancel what still runs and remove work files."""
         self.drain()
         self.pool.close()
-        self.workspace.close()
+        super().close()
