@@ -14,7 +14,8 @@ module "eks" {
   kms_key_arn              = aws_kms_key.cluster.arn
   tags                     = local.tags
 
-  # The emulator has no add-ons.
+  # The emulator has neither add-ons nor the autoscaling groups of its node groups.
+  autoscaler_tags = !var.local
   addons = var.local ? {} : {
     # Pods need addresses before a node is ready.
     vpc-cni = {

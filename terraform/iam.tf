@@ -5,8 +5,8 @@ module "service_role" {
   for_each = var.services
 
   name              = "${var.name_prefix}-${each.key}"
-  oidc_provider_arn = module.eks.oidc_provider_arn
-  oidc_issuer       = module.eks.oidc_issuer
+  oidc_provider_arn = module.eks.oidc_provider.arn
+  oidc_issuer       = module.eks.oidc_provider.url
   namespace         = var.kubernetes_namespace
   service_account   = lookup(var.service_accounts, each.key, each.key)
 
@@ -66,8 +66,8 @@ module "keda_role" {
   source = "./modules/irsa"
 
   name              = "${var.name_prefix}-keda-operator"
-  oidc_provider_arn = module.eks.oidc_provider_arn
-  oidc_issuer       = module.eks.oidc_issuer
+  oidc_provider_arn = module.eks.oidc_provider.arn
+  oidc_issuer       = module.eks.oidc_provider.url
   namespace         = var.keda_service_account.namespace
   service_account   = var.keda_service_account.name
 
@@ -87,8 +87,8 @@ module "cluster_autoscaler_role" {
   source = "./modules/irsa"
 
   name              = "${var.name_prefix}-cluster-autoscaler"
-  oidc_provider_arn = module.eks.oidc_provider_arn
-  oidc_issuer       = module.eks.oidc_issuer
+  oidc_provider_arn = module.eks.oidc_provider.arn
+  oidc_issuer       = module.eks.oidc_provider.url
   namespace         = var.cluster_autoscaler_service_account.namespace
   service_account   = var.cluster_autoscaler_service_account.name
 

@@ -10,22 +10,33 @@ output "account_id" {
 
 output "cluster_name" {
   description = "Name of the EKS cluster."
-  value       = module.eks.cluster_name
+  value       = module.eks.cluster.name
 }
 
 output "cluster_endpoint" {
   description = "Address of the Kubernetes API."
-  value       = module.eks.cluster_endpoint
+  value       = module.eks.cluster.endpoint
 }
 
 output "configure_kubectl" {
   description = "Command that points kubectl at the cluster."
-  value       = "aws eks update-kubeconfig --region ${var.region} --name ${module.eks.cluster_name}"
+  value       = "aws eks update-kubeconfig --region ${var.region} --name ${module.eks.cluster.name}"
 }
 
 output "node_groups" {
-  description = "AWS names of the node groups, by key."
-  value       = module.eks.node_groups
+  description = "The node groups, by key: what pods may expect of their nodes."
+  value = {
+    for key, group in module.eks.node_groups : key => {
+      name           = group.node_group_name
+      capacity_type  = group.capacity_type
+      instance_types = group.instance_types
+      min_size       = group.scaling_config[0].min_size
+      max_size       = group.scaling_config[0].max_size
+      labels         = group.labels
+      taints         = [for t in group.taint : { key = t.key, value = t.value, effect = t.effect }]
+      disk_gib       = module.eks.launch_templates[key].block_device_mappings[0].ebs[0].volume_size
+    }
+  }
 }
 
 output "kubernetes_namespace" {

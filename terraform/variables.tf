@@ -13,7 +13,7 @@ variable "region" {
 }
 
 variable "local" {
-  description = "Talk to an emulator (AWS_ENDPOINT_URL) instead of AWS: sets the provider's flags and leaves out what the emulator lacks (cluster add-ons, redrive allow policies). Never set it for a real account."
+  description = "Talk to an emulator (AWS_ENDPOINT_URL) instead of AWS: sets the provider's flags and leaves out what the emulator lacks (cluster add-ons, autoscaling group tags, redrive allow policies). Never set it for a real account."
   type        = bool
   default     = false
   nullable    = false

@@ -130,7 +130,7 @@ resource "aws_eks_node_group" "this" {
 
 # A managed node group does not pass its tags to its autoscaling group.
 resource "aws_autoscaling_group_tag" "this" {
-  for_each = local.autoscaler_tags
+  for_each = var.autoscaler_tags ? local.autoscaler_tags : {}
 
   autoscaling_group_name = aws_eks_node_group.this[each.value.group].resources[0].autoscaling_groups[0].name
 

@@ -90,3 +90,9 @@ variable "tags" {
   description = "Tags for the instances and disks, which the provider's default tags do not reach."
   type        = map(string)
 }
+
+variable "autoscaler_tags" {
+  description = "Tell Cluster Autoscaler, by tags on the autoscaling groups, what a node will be like before the first exists."
+  type        = bool
+  default     = true
+}
