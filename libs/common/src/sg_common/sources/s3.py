@@ -47,6 +47,24 @@ class S3Object:
 
 
 @dataclass(frozen=True)
+class S3Version:
+    """What an object held when it was looked at.
+
+    Attributes:
+        identity: the version id where the bucket keeps versions, else the ETag: it changes with every upload.
+    """
+
+    target: S3Object
+    etag: str
+    size: int
+
+    @property
+    def identity(self) -> str:
+        versioned = self.target.version_id not in (None, "null")
+        return str(self.target.version_id) if versioned else self.etag
+
+
+@dataclass(frozen=True)
 class AllowList:
     """Which objects may be read: entries are a bucket, or a bucket with a key prefix that ends at a slash."""
 
@@ -66,13 +84,16 @@ class AllowList:
         raise Forbidden(f"{target} is outside the buckets and prefixes that SG_S3_ALLOW lists")
 
 
-def make_client(service: str) -> Any:
+def make_client(service: str, *, read_timeout: float = 30, attempts: int = 3) -> Any:
     """An AWS client from AWS's standard variables, with short time-outs and adaptive retries."""
     # A store at an endpoint of its own (SeaweedFS, a Compose service) has no DNS name for every bucket.
     own_endpoint = any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
     config = Config(
         s3={"addressing_style": "path" if own_endpoint else "auto"},
-        connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=32
+        connect_timeout=5,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "max_attempts": attempts},
+        max_pool_connections=32,
     )
     # A session of its own: the default one is shared state, and not safe to use from several threads.
     return boto3.session.Session().client(service, config=config)
@@ -98,14 +119,31 @@ class S3Source:
                 self._client = self._make_client()
         return self._client
 
-    def fetch(self, target: S3Object, path: Path, job: Job) -> None:
+    def stat(self, target: S3Object) -> S3Version:
+        """Which version of the object is there now; `fetch` then reads exactly that one.
+
+        Raises:
+            Forbidden, NotFound, StorageUnavailable: as their sentences say.
+        """
+        self._allow.check(target)
+        with translated_errors(str(target)):
+            answer = self.client.head_object(Bucket=target.bucket, Key=target.key, **_version(target))
+        found = S3Object(target.bucket, target.key, answer.get("VersionId") or target.version_id)
+        return S3Version(found, answer["ETag"].strip('"'), answer["ContentLength"])
+
+    def fetch(self, target: S3Object, path: Path, job: Job, *, etag: str | None = None) -> None:
         """Write the object to `path`.
+
+        Args:
+            etag: read the object only while it has this ETag; a change is a `StorageUnavailable`, worth a retry.
 
         Raises:
             Forbidden, NotFound, LimitExceeded, StorageUnavailable: as their sentences say.
         """
         self._allow.check(target)
-        version = {"VersionId": target.version_id} if target.version_id else {}
+        version = _version(target)
+        if etag is not None:
+            version["IfMatch"] = etag
         with translated_errors(str(target)):
             answer = self.client.get_object(Bucket=target.bucket, Key=target.key, **version)
             with closing(answer["Body"]) as body:
@@ -117,6 +155,10 @@ class S3Source:
                     for block in body.iter_chunks(BLOCK):
                         job.check()
                         file.write(block)
+
+
+def _version(target: S3Object) -> dict[str, str]:
+    return {"VersionId": target.version_id} if target.version_id else {}
 
 
 @contextmanager
