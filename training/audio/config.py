@@ -68,6 +68,7 @@ class Config:
     seed: int
     prepare: Prepare
     left_out_families: tuple[str, ...]
+    fusion: tuple[float, float]
     modspec: Modspec
     cnn: Cnn
     calibrate: Calibrate
@@ -92,6 +93,7 @@ def load(path: Path = DEFAULT) -> Config:
         seed=int(document["seed"]),
         prepare=_make(Prepare, prepare, "prepare"),
         left_out_families=tuple(train.get("left_out_families", ())),
+        fusion=(float(train["fusion"][0]), float(train["fusion"][1])),
         modspec=_make(Modspec, train["modspec"], "train.modspec"),
         cnn=_make(Cnn, train["cnn"], "train.cnn"),
         calibrate=_make(Calibrate, document["calibrate"], "calibrate"),

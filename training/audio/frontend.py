@@ -32,6 +32,14 @@ class Spectrogram(nn.Module):
         self.register_buffer("sine", angle.sin().float(), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():
+            return self.as_products(waveform)
+        hann = torch.hann_window(self.n_fft)
+        spectrum = torch.stft(waveform, self.n_fft, self.hop, window=hann, center=False, return_complex=True)
+        return (spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt()
+
+    def as_products(self, waveform: Tensor) -> Tensor:
+        """The same without an FFT: what is exported."""
         window, mirror = self.get_buffer("window"), self.get_buffer("mirror")
         frames = (waveform.shape[-1] - self.n_fft) // self.hop + 1
         n = torch.arange(self.n_fft // 2 + 1)
@@ -74,8 +82,8 @@ class ModulationSpectrum(nn.Module):
         rates = rates[: self.block // 2 + 1].abs()
         hann_time = torch.hann_window(self.block, periodic=False)
         time_angle = 2 * math.pi * torch.outer(torch.arange(self.block).float(), rates) / self.block
-        self.register_buffer("time_cosine", time_angle.cos() * hann_time[:, None], persistent=False)
-        self.register_buffer("time_sine", time_angle.sin() * hann_time[:, None], persistent=False)
+        time = torch.cat([time_angle.cos(), time_angle.sin()], dim=1) * hann_time[:, None]
+        self.register_buffer("time", time, persistent=False)
         self.register_buffer("group_rates", _groups(self.block // 2, self.rates), persistent=False)
         self.sizes = []
         for r, (n_fft, _) in enumerate(self.resolutions):
@@ -84,8 +92,8 @@ class ModulationSpectrum(nn.Module):
                 q = torch.arange(width // 2 + 1).float()
                 angle = 2 * math.pi * torch.outer(q, torch.arange(width).float()) / width
                 hann = torch.hann_window(width, periodic=False)
-                self.register_buffer(f"cosine_{r}_{b}", angle.cos() * hann, persistent=False)
-                self.register_buffer(f"sine_{r}_{b}", angle.sin() * hann, persistent=False)
+                frequency = torch.cat([angle.cos(), angle.sin()]) * hann
+                self.register_buffer(f"frequency_{r}_{b}", frequency, persistent=False)
                 groups = _groups(width // 2, self.quefrencies)
                 self.register_buffer(f"group_{r}_{b}", groups, persistent=False)
                 self.sizes.append(groups.shape[0] * self.rates)
@@ -105,26 +113,25 @@ class ModulationSpectrum(nn.Module):
             index = torch.arange(blocks)[:, None] * self.block_hop + torch.arange(self.block)
             energy = magnitude.square().sum(dim=1)[:, index].mean(dim=2)
             loud = (energy > energy.amax(dim=1, keepdim=True) * 10**-2.5).float()
-            share = (loud / loud.sum(dim=1, keepdim=True))[:, :, None, None]
+            share = loud / loud.sum(dim=1, keepdim=True)
             for b, (low, high) in enumerate(self.bands):
                 first = round(low * self.resolutions[r][0] / SAMPLE_RATE)
                 last = round(high * self.resolutions[r][0] / SAMPLE_RATE)
-                power = self._power(log[:, first:last], index, r, b)
-                features.append((power * share).sum(dim=1).flatten(1))
+                power = self._power(log[:, first:last], index, share, self.get_buffer(f"frequency_{r}_{b}"))
+                grouped = self.get_buffer(f"group_{r}_{b}") @ power @ self.get_buffer("group_rates").T
+                features.append(grouped.flatten(1))
         return (torch.cat(features, dim=1) + 1e-3).log()
 
-    def _power(self, log: Tensor, index: Tensor, r: int, b: int) -> Tensor:
-        """Grouped modulation power of every block, (N, blocks, quefrencies, rates), of one band (N, F, frames)."""
-        cosine, sine = self.get_buffer(f"cosine_{r}_{b}"), self.get_buffer(f"sine_{r}_{b}")
-        mean = log.mean(dim=1)[:, index].mean(dim=2)[:, :, None, None]
-        squares: list[Tensor] = []
-        for frequency in (cosine, sine):
-            along = (frequency @ log)[:, :, index].transpose(1, 2)
-            along = along - mean * frequency.sum(dim=1)[:, None]
-            for time in (self.get_buffer("time_cosine"), self.get_buffer("time_sine")):
-                squares.append((along @ time).square())
-        grouped: Tensor = self.get_buffer(f"group_{r}_{b}") @ sum(squares) @ self.get_buffer("group_rates").T
-        return grouped
+    def _power(self, log: Tensor, index: Tensor, share: Tensor, frequency: Tensor) -> Tensor:
+        """Modulation power (N, quefrencies, rates) of one band (N, bins, frames), averaged over blocks by `share`."""
+        time = self.get_buffer("time")
+        mean = log.mean(dim=1)[:, index].mean(dim=2)[:, None, :, None]
+        spectrum = (frequency @ log)[:, :, index] @ time
+        spectrum = spectrum - mean * (frequency.sum(dim=1)[:, None, None] * time.sum(dim=0))
+        power = (spectrum.square() * share[:, None, :, None]).sum(dim=2)
+        quefrencies, rates = frequency.shape[0] // 2, time.shape[1] // 2
+        power = power[:, :quefrencies] + power[:, quefrencies:]
+        return power[:, :, :rates] + power[:, :, rates:]
 
 
 def _groups(highest: int, groups: int) -> Tensor:

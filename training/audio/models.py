@@ -98,27 +98,44 @@ class TextureCnn(nn.Module):
 
 
 class Detector(nn.Module):
-    """The shipped graph: waveform (N, T) at 16 kHz, any level, to one fake logit (N,).
+    """The shipped graph: waveform (N, T) at 16 kHz, any level, to a fake logit (N,) and one per fold (N, folds).
 
-    The mean logit of each kind of member is weighted and summed.
+    For every fold there is a bag of perceptrons and a CNN that never saw it; the fold's logit is the weighted
+    sum of theirs, and the detector's logit is the mean over folds. So every training clip was seen by all
+    folds' members but one, and that one's logit, which the graph gives too, judges it honestly.
     """
 
     def __init__(
-        self, perceptrons: Sequence[Perceptron], cnns: Sequence[TextureCnn], weights: tuple[float, float] = (1, 1)
+        self,
+        perceptrons: Sequence[Sequence[Perceptron]],
+        cnns: Sequence[TextureCnn],
+        weights: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         super().__init__()
         self.modulation = ModulationSpectrum()
         self.centered = CenteredSpectrogram()
-        self.perceptrons = nn.ModuleList(perceptrons)
+        self.perceptrons = nn.ModuleList(nn.ModuleList(bag) for bag in perceptrons)
         self.cnns = nn.ModuleList(cnns)
         self.weights = weights
 
-    def forward(self, waveform: Tensor) -> Tensor:
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
         parts = []
-        if self.perceptrons:
+        if len(self.perceptrons):
             features = self.modulation(waveform)
-            parts.append(self.weights[0] * torch.stack([m(features) for m in self.perceptrons]).mean(dim=0))
-        if self.cnns:
+            bags = [torch.stack([net(features) for net in self._bag(k)]).mean(dim=0) for k in range(self._folds)]
+            parts.append(self.weights[0] * torch.stack(bags, dim=1))
+        if len(self.cnns):
             spectrogram = self.centered(waveform)
-            parts.append(self.weights[1] * torch.stack([m(spectrogram) for m in self.cnns]).mean(dim=0))
-        return torch.stack(parts).sum(dim=0)
+            parts.append(self.weights[1] * torch.stack([net(spectrogram) for net in self.cnns], dim=1))
+        folds = torch.stack(parts).sum(dim=0)
+        return folds.mean(dim=1), folds
+
+    @property
+    def _folds(self) -> int:
+        return len(self.perceptrons)
+
+    def _bag(self, fold: int) -> nn.ModuleList:
+        bag = self.perceptrons[fold]
+        if not isinstance(bag, nn.ModuleList):
+            raise TypeError("each fold holds a bag of perceptrons")
+        return bag

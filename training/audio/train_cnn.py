@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,14 +34,12 @@ def train(
     net = TextureCnn(s.channels, s.dropout).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average: TextureCnn = copy.deepcopy(net)
     optimizer = torch.optim.AdamW(net.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.learning_rate, total_steps=s.steps + 1, pct_start=0.15)
     step = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         net.load_state_dict(state["net"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
         step = state["step"]
     batches = Batches(
         pool,
@@ -59,13 +58,13 @@ def train(
             magnitude = mask_spectra(front.spectrogram(unit_rms(waveforms)), rng)
             floor = torch.from_numpy(np.exp(rng.uniform(np.log(0.001), np.log(0.006), (len(labels), 1, 1))))
             spectrogram = mask_patches(front.center(log_magnitude(magnitude, floor.float())), rng)
+        optimizer.param_groups[0]["lr"] = s.learning_rate * learning_rate_factor(step / s.steps)
         optimizer.zero_grad()
         logits = net(spectrogram.contiguous(memory_format=torch.channels_last))
         loss = loss_function(logits, smoothed(labels, s.label_smoothing))
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimizer.step()
-        schedule.step()
         step += 1
         _update_average(average, net, min(s.ema, (1 + step) / (10 + step)))
         running += loss.item()
@@ -76,7 +75,6 @@ def train(
                     "net": net.state_dict(),
                     "average": average.state_dict(),
                     "optimizer": optimizer.state_dict(),
-                    "schedule": schedule.state_dict(),
                     "step": step,
                 },
                 partial,
@@ -87,6 +85,13 @@ def train(
             running, started = 0.0, time.perf_counter()
     average.eval()
     return average
+
+
+def learning_rate_factor(progress: float, warm_up: float = 0.1) -> float:
+    """A linear rise, then half a cosine down to nothing, for progress from 0 to 1."""
+    if progress < warm_up:
+        return 0.05 + 0.95 * progress / warm_up
+    return 0.5 + 0.5 * math.cos(math.pi * (progress - warm_up) / (1 - warm_up))
 
 
 def _update_average(average: nn.Module, net: nn.Module, decay: float) -> None:

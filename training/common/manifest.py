@@ -98,9 +98,10 @@ def hash_fold(name: str, folds: int = FOLDS) -> int:
 def split(samples: Sequence[Sample], fold: int | None) -> tuple[list[int], list[int]]:
     """Indices of the samples to train on and of those held out when `fold` is left out (None: train on all).
 
-    A sample that may be in neither (held out by `also_held_out` only) is dropped from both.
+    A sample that may be in neither (held out by `also_held_out` only) is dropped from both. A negative fold
+    marks samples for judging alone: they are never trained on.
     """
-    train = [i for i, s in enumerate(samples) if s.fold != fold and fold not in s.also_held_out]
+    train = [i for i, s in enumerate(samples) if s.fold >= 0 and s.fold != fold and fold not in s.also_held_out]
     held_out = [i for i, s in enumerate(samples) if s.fold == fold]
     return train, held_out
 

@@ -27,6 +27,12 @@ def test_split_keeps_families_and_sources_on_one_side(tmp_path: Path) -> None:
     assert manifest.split(samples, None) == ([0, 1, 2], [])
 
 
+def test_a_negative_fold_is_never_trained_on(tmp_path: Path) -> None:
+    samples = manifest.read_manifest(write(tmp_path, ["a\treal\tx\t-1\tr\t", "b\tfake\ty\t0\tg\t"]))
+    assert manifest.split(samples, None) == ([1], [])
+    assert manifest.split(samples, -1) == ([1], [0])
+
+
 def test_a_manifest_without_folds_gets_stable_ones(tmp_path: Path) -> None:
     path = write(tmp_path, ["a.wav\tfake\tg1", "b.wav\tfake\tg1"], "path\tlabel\tgenerator_or_source\n")
     first, second = manifest.read_manifest(path)

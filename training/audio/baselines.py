@@ -1,0 +1,104 @@
+"""Simple detectors on the same folds, for comparison, and probes of what gives the labels away by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from training.audio.waveforms import SAMPLE_RATE, Waveform
+from training.common.manifest import Sample, sampling_weights, split
+
+Features = NDArray[np.float64]
+
+
+def _power(x: Waveform, n_fft: int = 512, hop: int = 160) -> Features:
+    frames = np.lib.stride_tricks.sliding_window_view(x, n_fft)[::hop] * np.hanning(n_fft)
+    return np.asarray(np.abs(np.fft.rfft(frames)) ** 2 + 1e-10, dtype=np.float64)
+
+
+def log_mel_statistics(x: Waveform) -> Features:
+    """Mean and deviation over time of 40 log-mel bands, (80,)."""
+    power = _power(x)
+    mel = 2595 * np.log10(1 + np.fft.rfftfreq(512, 1 / SAMPLE_RATE) / 700)
+    edges = np.linspace(0, mel[-1], 42)
+    filters = np.stack(
+        [
+            np.clip(np.minimum((mel - a) / (b - a), (c - mel) / (c - b)), 0, None)
+            for a, b, c in zip(edges, edges[1:], edges[2:], strict=False)
+        ]
+    )
+    bands = np.log(power @ filters.T + 1e-8)
+    return np.concatenate([bands.mean(axis=0), bands.std(axis=0)])
+
+
+def bandwidth(x: Waveform) -> Features:
+    """Frequencies below which 95, 99 and 99.9 percent of the energy lie, log, (3,)."""
+    share = np.cumsum(_power(x).sum(axis=0))
+    share /= share[-1]
+    return np.log([np.searchsorted(share, p) + 1.0 for p in (0.95, 0.99, 0.999)])
+
+
+def loudness(x: Waveform) -> Features:
+    """RMS and crest factor in decibels, (2,)."""
+    rms = np.sqrt(np.mean(np.square(x, dtype=np.float64))) + 1e-9
+    return np.log([rms, np.abs(x).max() / rms + 1e-9])
+
+
+def silence(x: Waveform) -> Features:
+    """Levels of the quietest frames relative to the loudest, and the share of quiet frames, (4,)."""
+    energy = np.log(_power(x).sum(axis=1))
+    energy -= energy.max()
+    return np.concatenate([np.quantile(energy, [0.01, 0.05, 0.2]), [(energy < -6.9).mean()]])
+
+
+def length(x: Waveform) -> Features:
+    """Seconds, (1,)."""
+    return np.asarray([x.size / SAMPLE_RATE])
+
+
+PROBES: dict[str, Callable[[Waveform], Features]] = {
+    "bandwidth alone": bandwidth,
+    "loudness alone": loudness,
+    "silence alone": silence,
+    "length alone": length,
+}
+
+
+def held_out_logits(
+    features: Features, samples: Sequence[Sample], left_out: Sequence[str], penalty: float = 1e-3
+) -> Features:
+    """Logistic regression on standardised features (N, size), each fold judged by one that never saw it, (N,).
+
+    Sources weigh by the root of their size and both labels the same, as in the detector's training. Samples
+    of `left_out` families are judged but not learned from; those of no fold get NaN.
+    """
+    logits = np.full(len(samples), np.nan)
+    for fold in sorted({s.fold for s in samples}):
+        train, held_out = split(samples, fold)
+        train = [i for i in train if samples[i].family not in left_out]
+        mean, scale = features[train].mean(axis=0), features[train].std(axis=0) + 1e-6
+        x = torch.from_numpy((features - mean) / scale).float().clamp(-5, 5)
+        y = torch.tensor([float(samples[i].label) for i in train])
+        w = torch.tensor(sampling_weights([samples[i] for i in train]))
+        logits[held_out] = _logistic(x[train], y, w.float(), penalty)(x[held_out]).detach().numpy()[:, 0]
+    return logits
+
+
+def _logistic(x: torch.Tensor, y: torch.Tensor, w: torch.Tensor, penalty: float) -> nn.Linear:
+    torch.manual_seed(0)
+    layer = nn.Linear(x.shape[1], 1)
+    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        losses = nn.functional.binary_cross_entropy_with_logits(layer(x)[:, 0], y, reduction="none")
+        loss = (losses * w).sum() + penalty * layer.weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return layer

@@ -1,0 +1,71 @@
+"""Fit temperature, bias and decision thresholds of a bundle on its held-out logits.
+
+    python -m training.audio.calibrate --data ../shared/data/audio --bundle models/audio
+
+Every clip is judged by the members that never saw its fold, clean and over a telephone line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.audio import config
+from training.audio.conditions import CLEAN, TELEPHONE
+from training.audio.prepare import arguments, work_folder
+from training.audio.scores import Scores, score
+from training.common.calibration import fit, threshold_for_false_alarm
+from training.common.manifest import read_manifest
+
+
+def measure(parts: Sequence[Scores], settings: config.Calibrate) -> Mapping[str, Any]:
+    """The calibration for a set of held-out scores, one part a condition: every part meets the rates."""
+    logits = np.concatenate([p.held_out for p in parts])
+    labels = np.concatenate([p.labels for p in parts])
+    fitted = fit(logits, labels)
+    high = max(
+        threshold_for_false_alarm(fitted.probabilities(p.held_out[p.labels == 0]), settings.false_alarm_rate)
+        for p in parts
+    )
+    low = min(float(np.quantile(fitted.probabilities(p.held_out[p.labels == 1]), settings.miss_rate)) for p in parts)
+    high = max(high, 0.5)
+    return {
+        "temperature": round(fitted.temperature, 4),
+        "bias": round(fitted.bias, 4),
+        "thresholds": {
+            "likely_authentic": round(min(low, 0.5, high), 3),
+            "likely_deepfake": float(np.ceil(high * 1000) / 1000),
+        },
+        "aggregation": {"kind": "mean"},
+    }
+
+
+def main() -> None:
+    """Measure and write into model.json."""
+    parser = arguments(__doc__)
+    parser.add_argument("--bundle", type=Path, required=True)
+    options = parser.parse_args()
+    settings = config.load(options.config)
+    samples = [s for corpus in options.data for s in read_manifest(corpus / "manifest.tsv")]
+    path: Path = options.bundle / "model.json"
+    document = json.loads(path.read_text())
+    model = options.bundle / document["variants"]["fp32"]["file"]
+    folder = work_folder(options) / "scores"
+    every = np.arange(len(samples))
+    parts = [
+        score(model, samples, every, condition, folder=folder, seed=settings.seed).where(
+            lambda s: s.family not in settings.left_out_families
+        )
+        for condition in (CLEAN, TELEPHONE)
+    ]
+    document["calibration"] = measure(parts, settings.calibrate)
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(document["calibration"], indent=2))
+
+
+if __name__ == "__main__":
+    main()

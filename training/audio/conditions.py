@@ -1,0 +1,56 @@
+"""The conditions under which a detector is judged: fixed, seeded, none of them drawn as in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from training.audio import augment
+from training.audio.codecs import BY_NAME, Codec, transcode
+from training.audio.pool import random_for
+from training.audio.waveforms import Waveform
+
+Treatment = Callable[[Waveform, np.random.Generator], Waveform]
+
+
+def _codec(name: str) -> Treatment:
+    return lambda x, rng: transcode(x, BY_NAME[name])
+
+
+def _telephone(x: Waveform, rng: np.random.Generator) -> Waveform:
+    return transcode(augment.telephone_band(x, rng), BY_NAME["mu-law"])
+
+
+def _call(x: Waveform, rng: np.random.Generator) -> Waveform:
+    """A mobile call from a room: reverberation, noise at 15 dB, telephone band, AMR at 7.4 kbit/s."""
+    x = augment.add_noise(augment.reverberate(x, rng, 0.3), rng, 15.0)
+    return transcode(augment.telephone_band(x, rng), BY_NAME["amr-nb-7.4k"])
+
+
+CLEAN, TELEPHONE = "clean", "telephone (G.711)"
+CONDITIONS: Mapping[str, Treatment] = {
+    CLEAN: lambda x, rng: x,
+    TELEPHONE: _telephone,
+    "AMR 12.2 kbit/s": _codec("amr-nb-12.2k"),
+    "AMR 5.9 kbit/s": _codec("amr-nb-5.9k"),
+    "call: room, noise, AMR 7.4": _call,
+    "Opus 16 kbit/s": _codec("opus-16k"),
+    "MP3 32 kbit/s": _codec("mp3-32k"),
+    "AAC 24 kbit/s": _codec("aac-24k"),
+    "WMA 32 kbit/s (never trained)": lambda x, rng: transcode(
+        x, Codec("wma-32k", "wmav2", "asf", 16000, 32000, "fltp")
+    ),
+    "noise 20 dB": lambda x, rng: augment.add_noise(x, rng, 20.0),
+    "noise 10 dB": lambda x, rng: augment.add_noise(x, rng, 10.0),
+    "reverberation 0.4 s": lambda x, rng: augment.reverberate(x, rng, 0.4),
+    "low-pass 4 kHz": lambda x, rng: augment.low_pass(x, 4000.0),
+    "clipping": augment.clip,
+    "level -40 dB, 16 bits": lambda x, rng: (np.round(x * 327.67) / 32767).astype(np.float32),
+    "random chain": lambda x, rng: augment.degrade(x, rng, augment.Chain()),
+}
+
+
+def treat(x: Waveform, condition: str, seed: int, name: str) -> Waveform:
+    """One clip (T,) under a condition; the same clip gets the same treatment every time."""
+    return CONDITIONS[condition](x, random_for(seed, "condition", condition, name))

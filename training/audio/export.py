@@ -1,0 +1,196 @@
+"""Fuse the trained members into one ONNX graph and write the bundle.
+
+    python -m training.audio.export --data ../shared/data/audio --out models/audio
+
+The calibration in the written model.json is neutral, or the one that the folder's model.json had, until
+`python -m training.audio.calibrate` has measured it.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnxruntime import quantization
+
+from training.audio import config
+from training.audio.models import Detector, Perceptron, TextureCnn
+from training.audio.pool import Pool, random_for
+from training.audio.prepare import arguments, open_pool, work_folder
+from training.audio.train import MODELS, checkpoint_path
+from training.audio.waveforms import HOP_SECONDS, SAMPLE_RATE, WINDOW, WINDOW_SECONDS, repeat_to
+from training.common.bundle import Variant, write_bundle
+from training.common.manifest import write_sources
+
+NAME, VERSION = "fold-bag", "1.0.0"
+LICENSE = "Apache-2.0 for the code; the weights learned from corpora of which many state no license: research use"
+OPSET = 17
+NEUTRAL: Mapping[str, Any] = {
+    "temperature": 1.0,
+    "bias": 0.0,
+    "thresholds": {"likely_authentic": 0.3, "likely_deepfake": 0.8},
+    "aggregation": {"kind": "mean"},
+}
+
+
+def load_detector(work: Path, settings: config.Config, models: tuple[str, ...] = MODELS) -> Detector:
+    """The detector of all trained folds. Raises FileNotFoundError when a member of a fold is missing."""
+    folds = sorted(int(p.stem[-1]) for p in (work / "checkpoints").glob(f"{models[0]}_fold?.pt"))
+    bags, cnns = [], []
+    for fold in folds:
+        if "modspec" in models:
+            states = torch.load(checkpoint_path(work, "modspec", fold), weights_only=True)
+            bags.append([_perceptron(state) for state in states])
+        if "cnn" in models:
+            net = TextureCnn(settings.cnn.channels)
+            state = torch.load(checkpoint_path(work, "cnn", fold), weights_only=True)
+            net.load_state_dict(state["average"])
+            cnns.append(net)
+    detector = Detector(bags, cnns, settings.fusion)
+    detector.eval()
+    return detector
+
+
+def _perceptron(state: dict[str, torch.Tensor]) -> Perceptron:
+    hidden, size = state["layers.1.weight"].shape
+    net = Perceptron(size, hidden)
+    net.load_state_dict(state)
+    return net
+
+
+def write_onnx(detector: Detector, path: Path) -> None:
+    """Export the graph with a free batch axis, constants folded, no external data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            detector,
+            (torch.zeros(2, WINDOW) + torch.randn(WINDOW) * 0.1,),
+            str(path),
+            input_names=["waveform"],
+            output_names=["logit", "fold_logits"],
+            dynamic_axes={"waveform": {0: "N"}, "logit": {0: "N"}, "fold_logits": {0: "N"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    onnx.checker.check_model(onnx.load(path))
+
+
+class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, batch: NDArray[np.float32]) -> None:
+        self.parts = iter(np.array_split(batch, max(1, len(batch) // 8)))
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        part = next(self.parts, None)
+        return None if part is None else {"waveform": part}
+
+
+def write_int8(fp32: Path, int8: Path, batch: NDArray[np.float32]) -> None:
+    """Static quantization of the convolutions after the first, calibrated on `batch` (N, T).
+
+    Weights keep seven bits, since AVX2 without VNNI saturates on eight. The front end and the first
+    convolution stay in floating point: the spectrogram is where the precision is needed.
+    """
+    prepared = int8.with_suffix(".prepared.onnx")
+    quantization.shape_inference.quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
+    convolutions = [n for n in onnx.load(prepared).graph.node if n.op_type == "Conv"]
+    shapes = {i.name: i.dims for i in onnx.load(prepared).graph.initializer}
+    quantization.quantize_static(
+        str(prepared),
+        str(int8),
+        _Reader(batch),
+        quant_format=quantization.QuantFormat.QDQ,
+        nodes_to_quantize=[n.name for n in convolutions if shapes[n.input[1]][1] > 1],
+        per_channel=True,
+        reduce_range=True,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+    )
+    prepared.unlink()
+
+
+def sample_windows(pool: Pool, count: int, seed: int) -> NDArray[np.float32]:
+    """Windows (count, T) of both labels, clean and degraded, for quantization and the golden input."""
+    rng = random_for(seed, "windows")
+    chosen = rng.choice(len(pool.samples), count, replace=count > len(pool.samples))
+    return np.stack([repeat_to(pool.clip(int(i), int(rng.integers(pool.copies + 1)))) for i in chosen]).astype(
+        np.float32
+    )
+
+
+def synthetic_windows(count: int, seed: int) -> NDArray[np.float32]:
+    """Speech-like windows (count, T) made of harmonics and noise, so that a bundle holds nobody's voice."""
+    rng = random_for(seed, "golden")
+    t = np.arange(WINDOW) / SAMPLE_RATE
+    rows = []
+    for _ in range(count):
+        pitch = 2 * np.pi * np.cumsum(rng.uniform(90, 220) * (1 + 0.1 * np.sin(2 * np.pi * rng.uniform(1, 5) * t)))
+        harmonics = sum(np.sin(k * pitch / SAMPLE_RATE) / k for k in range(1, 25))
+        syllables = np.clip(np.sin(2 * np.pi * rng.uniform(2, 5) * t), 0, 1)
+        rows.append(0.1 * harmonics * syllables + 0.003 * rng.standard_normal(WINDOW))
+    return np.asarray(rows, dtype=np.float32)
+
+
+def write(folder: Path, calibration: Mapping[str, Any], variants: Mapping[str, Variant], seed: int) -> Path:
+    """Write model.json and the golden pair of a folder that holds the variants' files."""
+    return write_bundle(
+        folder,
+        name=NAME,
+        version=VERSION,
+        task="audio-deepfake",
+        license_name=LICENSE,
+        model_input={
+            "name": "waveform",
+            "layout": "NT",
+            "dtype": "float32",
+            "sample_rate": SAMPLE_RATE,
+            "window_seconds": WINDOW_SECONDS,
+            "hop_seconds": HOP_SECONDS,
+            "min_speech_seconds": 2.0,
+            "padding": "repeat",
+        },
+        output={"name": "logit", "kind": "logit"},
+        calibration=calibration,
+        variants=variants,
+        golden=synthetic_windows(4, seed),
+    )
+
+
+def kept_calibration(folder: Path) -> Mapping[str, Any]:
+    """The calibration of the bundle in `folder`, or a neutral one."""
+    path = folder / "model.json"
+    if not path.exists():
+        return NEUTRAL
+    calibration: Mapping[str, Any] = json.loads(path.read_text())["calibration"]
+    return calibration
+
+
+def main() -> None:
+    """Write the bundle."""
+    parser = arguments(__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", choices=MODELS, action="append", help="export these members only")
+    parser.add_argument("--int8", action="store_true", help="also write an int8 variant")
+    options = parser.parse_args()
+    settings = config.load(options.config)
+    folder: Path = options.out
+    folder.mkdir(parents=True, exist_ok=True)
+    detector = load_detector(work_folder(options), settings, tuple(options.model or MODELS))
+    write_onnx(detector, folder / "model.fp32.onnx")
+    pool = open_pool(options)
+    variants = {"fp32": Variant("model.fp32.onnx", tolerance=0.02)}
+    if options.int8:
+        write_int8(folder / "model.fp32.onnx", folder / "model.int8.onnx", sample_windows(pool, 128, settings.seed))
+        variants["int8"] = Variant("model.int8.onnx", auc_loss=1.0, tolerance=1.0)
+    write_sources([s for s in pool.samples if s.family not in settings.left_out_families], folder / "sources.tsv")
+    print(write(folder, kept_calibration(folder), variants, settings.seed))
+
+
+if __name__ == "__main__":
+    main()

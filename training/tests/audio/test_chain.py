@@ -1,0 +1,123 @@
+"""The whole chain, from a manifest to a calibrated bundle, on a tiny corpus made here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from training.audio import calibrate, config, evaluate, export, prepare, train
+from training.audio.waveforms import WINDOW
+from training.common.bundle import session
+
+TINY = {"steps = 2200": "steps = 6", "seeds = 4": "seeds = 2", "epochs = 30": "epochs = 20", "copies = 3": "copies = 1"}
+
+
+def speak(rng: np.random.Generator, fake: bool) -> np.ndarray:
+    """A buzz with syllables; the fake one is smoother, and there are no people in it."""
+    t = np.arange(int(rng.uniform(1.3, 2.7) * 16000)) / 16000
+    pitch = rng.uniform(90, 220) * (1 + 0.05 * np.sin(2 * np.pi * rng.uniform(1, 4) * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / 16000
+    x = sum(np.sin(k * phase) / k for k in range(1, 20)) * np.clip(np.sin(2 * np.pi * 3 * t), 0, 1)
+    return np.asarray(0.2 * x + (0.0005 if fake else 0.02) * rng.standard_normal(t.size), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(0)
+    lines = ["path\tlabel\tfamily\tfold\tgenerator_or_source\tlanguage\tsrc_sr\tgroup\tlicense"]
+    for i in range(40):
+        label = "fake" if i % 2 else "real"
+        fold = i // 2 % 5
+        soundfile.write(folder / f"{i}.flac", speak(rng, bool(i % 2)), 16000)
+        group = f"{i - 1}.flac" if i % 2 else ""
+        lines.append(f"{i}.flac\t{label}\t{label}{fold}\t{fold}\t{label}-source{fold}\ten\t16000\t{group}\tCC0-1.0")
+    (folder / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    text = config.DEFAULT.read_text(encoding="utf-8")
+    for long, short in TINY.items():
+        assert long in text, f"the default configuration no longer says {long}"
+        text = text.replace(long, short)
+    path = tmp_path_factory.mktemp("config") / "tiny.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+def command(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+    module.main()  # type: ignore[attr-defined]
+
+
+def test_from_manifest_to_calibrated_bundle(
+    corpus: Path,
+    settings: Path,
+    work: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    common = ("--data", corpus, "--config", settings, "--work", work)
+    command(monkeypatch, prepare, *common)
+    command(monkeypatch, train, *common)
+    bundle = tmp_path / "bundle"
+    command(monkeypatch, export, *common, "--out", bundle, "--int8")
+    shutil.copy(export.__file__, bundle / "MODEL_CARD.md")
+    (bundle / "MODEL_CARD.md").write_text(f"# Card\n{evaluate.START}\n{evaluate.END}\n", encoding="utf-8")
+    document = json.loads((bundle / "model.json").read_text())
+    assert set(document["variants"]) == {"fp32", "int8"}
+    assert document["input"]["padding"] == "repeat"
+    with np.load(bundle / "golden.npz") as golden:
+        graph = session(bundle / "model.fp32.onnx")
+        logit, folds = graph.run(["logit", "fold_logits"], {"waveform": golden["input"]})
+        assert np.abs(logit - golden["output"]).max() < document["golden"]["tolerance"]["fp32"]
+        assert np.allclose(folds.mean(axis=1), logit, atol=1e-4)
+        quiet = graph.run(["logit"], {"waveform": golden["input"] * np.float32(0.05)})[0]
+        assert np.abs(quiet - logit).max() < 0.05, "level must not decide"
+    command(monkeypatch, calibrate, *common, "--bundle", bundle)
+    thresholds = json.loads((bundle / "model.json").read_text())["calibration"]["thresholds"]
+    assert 0 <= thresholds["likely_authentic"] <= thresholds["likely_deepfake"] <= 1
+    capsys.readouterr()
+    command(monkeypatch, evaluate, *common, "--bundle", bundle, "--per-source", 1, "--write")
+    card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "### Held-out folds" in card
+    assert "random chain" in card
+    assert "copy above its original" in card
+    assert (bundle / "sources.tsv").read_text(encoding="utf-8").count("\n") == 11
+
+
+def test_interrupted_training_goes_on(
+    corpus: Path, settings: Path, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--data", corpus, "--config", settings, "--work", work)
+    command(monkeypatch, prepare, *arguments)
+    command(monkeypatch, train, *arguments, "--model", "cnn", "--fold", 0)
+    capsys.readouterr()
+    longer = settings.with_name("longer.toml")
+    longer.write_text(settings.read_text().replace("steps = 6", "steps = 9"), encoding="utf-8")
+    command(monkeypatch, train, *arguments[:2], "--config", longer, "--work", work, "--model", "cnn", "--fold", 0)
+    assert "step 9 of 9" in capsys.readouterr().out
+
+
+def test_an_all_zero_window_has_a_finite_logit(tmp_path: Path) -> None:
+    from training.audio.models import Detector, Perceptron, TextureCnn  # noqa: PLC0415
+
+    detector = Detector([[Perceptron(1080, 4)]], [TextureCnn((4, 4, 4, 4, 4))]).eval()
+    export.write_onnx(detector, tmp_path / "m.onnx")
+    out = session(tmp_path / "m.onnx").run(["logit"], {"waveform": np.zeros((3, WINDOW), np.float32)})[0]
+    assert out.shape == (3,)
+    assert np.isfinite(out).all()
