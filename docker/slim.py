@@ -1,0 +1,41 @@
+"""Removes from an image's environment what no service runs: tests, type stubs, and AWS services that are not called."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+KEPT_AWS_SERVICES = {"s3", "sqs", "stepfunctions", "sts", "sso", "sso-oidc"}
+UNUSED = (
+    "onnxruntime/datasets", "onnxruntime/quantization", "onnxruntime/tools", "onnxruntime/transformers",
+    "numpy/f2py", "numpy/distutils", "numpy/testing/tests", "boto3/examples", "cv2/data",
+)  # fmt: skip
+# The Python binding carries its own copy of the runtime; the shared library is for plug-ins only.
+UNUSED_PATTERNS = (
+    "onnxruntime/capi/libonnxruntime.so*",
+    "**/tests",
+    "**/*.pyi",
+    "**/*.pyx",
+    "**/*.pxd",
+    "numpy/**/*.a",
+    "numpy/_core/include",
+)
+
+
+def main(venv: Path) -> None:
+    (packages,) = venv.glob("lib/python3*/site-packages")
+    for service in (packages / "botocore" / "data").iterdir():
+        if service.is_dir() and service.name not in KEPT_AWS_SERVICES:
+            shutil.rmtree(service)
+    targets = [packages / name for name in UNUSED]
+    targets += [path for pattern in UNUSED_PATTERNS for path in packages.glob(pattern)]
+    for path in targets:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
