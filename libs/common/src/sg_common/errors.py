@@ -13,8 +13,10 @@
     ├── InvalidOption           422
     ├── TooBusy                 429   retryable
     ├── StorageUnavailable      502   retryable
+    ├── QueueUnavailable        502   retryable
     ├── Unavailable             503   retryable (loading or draining)
     ├── DeadlineExceeded        504   retryable
+    ├── UnexpectedFailure       500   retryable by the queue: a bug, or a file that provokes one
     └── Cancelled               499   nobody waits for the answer any more
 
 The doors translate these: HTTP into problem documents, the queue worker into failed results or redelivery,
@@ -98,6 +100,16 @@ class StorageUnavailable(ServiceError):
     default_retry_after = 5
 
 
+class QueueUnavailable(ServiceError):
+    """SQS or Step Functions failed a call; `code_of_store` is its own word for it, empty where it did not answer."""
+
+    code, status, title, retryable = "queue-unavailable", 502, "Queue does not answer", True
+
+    def __init__(self, detail: str, *, code_of_store: str = "") -> None:
+        super().__init__(detail)
+        self.code_of_store = code_of_store
+
+
 class Unavailable(ServiceError):
     code, status, title, retryable = "unavailable", 503, "Not accepting work", True
     default_retry_after = 10
@@ -105,6 +117,10 @@ class Unavailable(ServiceError):
 
 class DeadlineExceeded(ServiceError):
     code, status, title, retryable = "deadline-exceeded", 504, "Deadline passed", True
+
+
+class UnexpectedFailure(ServiceError):
+    retryable = True
 
 
 class Cancelled(ServiceError):

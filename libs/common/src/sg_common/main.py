@@ -17,8 +17,9 @@ EXIT_CONFIGURATION = 78
 def main(service: AnalyzerService, arguments: Sequence[str] | None = None) -> int:
     """Run a service's verb; the process's exit status."""
     parser = argparse.ArgumentParser(prog=f"python -m {service.kind}_analyzer", description=service.title)
-    verbs = parser.add_subparsers(dest="verb", metavar="{serve,analyze,check}")
+    verbs = parser.add_subparsers(dest="verb", metavar="{serve,worker,analyze,check}")
     verbs.add_parser("serve", help="answer HTTP (the default)")
+    verbs.add_parser("worker", help="answer the messages of an SQS queue")
     add_analyze_arguments(verbs.add_parser("analyze", help="judge files without a server"))
     verbs.add_parser("check", help="load the model bundle, run its golden input, and say what runs")
     options = parser.parse_args(arguments)
@@ -28,6 +29,8 @@ def main(service: AnalyzerService, arguments: Sequence[str] | None = None) -> in
                 return run_analyze([service], options)
             case "check":
                 return _check(service)
+            case "worker":
+                return _work(service)
             case _:
                 return _serve(service)
     except SettingsError as error:
@@ -42,6 +45,14 @@ def _serve(service: AnalyzerService) -> int:
     settings = service.settings()
     configure_logging(service.name, settings.log_level, settings.log_format)
     return serve(service, settings)
+
+
+def _work(service: AnalyzerService) -> int:
+    from sg_common.worker.door import work  # noqa: PLC0415 - as above
+
+    settings = service.settings()
+    configure_logging(service.name, settings.log_level, settings.log_format)
+    return work(service, settings)
 
 
 def _check(service: AnalyzerService) -> int:

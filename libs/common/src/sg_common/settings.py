@@ -79,6 +79,25 @@ class ServiceSettings(BaseSettings):
         description="comma-separated bucket or bucket/prefix entries that may be read; empty: none",
     )
 
+    # Queue
+    queue_url: str | None = Field(default=None, description="URL of the SQS queue that the worker serves")
+    results_prefix: str = Field(
+        default="results/",
+        pattern=r"^/*[^/]",
+        description="where results lie in each object's bucket; objects under it are never analysed",
+    )
+    queue_visibility_seconds: int = Field(
+        default=60, ge=4, le=43_200, description="how long a killed worker's message stays hidden"
+    )
+    queue_wait_seconds: int = Field(default=10, ge=0, le=20, description="how long one poll of the queue waits")
+    queue_job_seconds: float = Field(
+        default=3600, gt=0, le=36_000, description="deadline of a queued analysis, download included"
+    )
+    queue_retry_seconds: float = Field(
+        default=15, ge=0, description="wait before a failed message's second try; doubled for each further one"
+    )
+    queue_retry_max_seconds: float = Field(default=900, ge=0, le=43_200, description="longest such wait")
+
     @field_validator("api_keys", "s3_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -27,10 +27,15 @@ class Problem(BaseModel):
     request_id: str | None
 
 
+def problem_document(error: ServiceError) -> Problem:
+    """The document for a failure."""
+    return _document(error.status, error.code, error.title, error.detail)
+
+
 def problem_response(error: ServiceError) -> JSONResponse:
     """The answer for a failure, with `Retry-After` where a retry makes sense."""
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
-    return _response(error.status, error.code, error.title, error.detail, headers)
+    return _response(problem_document(error), headers)
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -44,7 +49,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
         phrase = HTTPStatus(error.status_code).phrase
         code = phrase.lower().replace(" ", "-")
-        return _response(error.status_code, code, phrase, str(error.detail), dict(error.headers or {}))
+        return _response(_document(error.status_code, code, phrase, str(error.detail)), dict(error.headers or {}))
 
     async def on_validation_error(_: Request, error: Exception) -> JSONResponse:
         return problem_response(MalformedRequest(str(error)))
@@ -54,6 +59,9 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_validation_error)
 
 
-def _response(status: int, code: str, title: str, detail: str, headers: dict[str, str]) -> JSONResponse:
-    body = Problem(type=TYPE_PREFIX + code, title=title, status=status, detail=detail, request_id=request_id.get())
-    return JSONResponse(body.model_dump(), status, headers, media_type=MEDIA_TYPE)
+def _document(status: int, code: str, title: str, detail: str) -> Problem:
+    return Problem(type=TYPE_PREFIX + code, title=title, status=status, detail=detail, request_id=request_id.get())
+
+
+def _response(body: Problem, headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse(body.model_dump(), body.status, headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,137 @@
+"""The SQS queue that a worker serves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sg_common.errors import QueueUnavailable, SettingsError
+from sg_common.sources.s3 import make_client
+
+log = logging.getLogger(__name__)
+
+_BATCH = 10
+_KEEPER_READ_SECONDS = 5
+_NO_SUCH_QUEUE = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
+_DENIED = {"AccessDenied", "AccessDeniedException"}
+
+
+@dataclass(frozen=True)
+class Message:
+    """A received message. `age_seconds` since it was first sent; `receives` counts this receive."""
+
+    identifier: str
+    receipt: str
+    body: str
+    receives: int
+    age_seconds: float
+
+
+class SqsQueue:
+    """One queue. Safe to use from several threads.
+
+    Args:
+        url: the queue's URL.
+        visibility_seconds: for how long a received message is hidden from others, unless extended.
+        wait_seconds: how long a poll waits for a message.
+        on_error: told the operation's name whenever SQS fails it.
+    """
+
+    def __init__(
+        self, url: str, visibility_seconds: int, wait_seconds: int, on_error: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.url = url
+        self.visibility_seconds = visibility_seconds
+        self._wait_seconds = wait_seconds
+        self._on_error = on_error
+        self._client = make_client("sqs")
+        # Extensions must not wait long: the next try has to come before the message reappears.
+        self._keeper = make_client("sqs", read_timeout=_KEEPER_READ_SECONDS, attempts=2)
+
+    def check(self) -> int | None:
+        """After how many receives SQS moves a message to the dead-letter queue; None where it may not be read.
+
+        Raises:
+            SettingsError: there is no such queue, or it has no dead-letter queue: a poison message would never end.
+            QueueUnavailable: SQS does not answer.
+        """
+        try:
+            with self._translated("attributes"):
+                answer = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
+        except QueueUnavailable as error:
+            if error.code_of_store in _NO_SUCH_QUEUE:
+                raise SettingsError(f"SG_QUEUE_URL: there is no queue {self.url}") from error
+            if error.code_of_store in _DENIED:
+                log.warning("the queue's attributes may not be read; give it a dead-letter queue")
+                return None
+            raise
+        policy = answer.get("Attributes", {}).get("RedrivePolicy")
+        if not policy:
+            raise SettingsError(f"SG_QUEUE_URL: {self.url} has no dead-letter queue; a poison message would never end")
+        return int(json.loads(policy)["maxReceiveCount"])
+
+    def receive(self) -> Message | None:
+        """Wait for one message. One at a time: what is received is worked on at once, never stored up."""
+        with self._translated("receive"):
+            answer = self._client.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=1,
+                WaitTimeSeconds=self._wait_seconds,
+                VisibilityTimeout=self.visibility_seconds,
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            )
+        for found in answer.get("Messages", []):
+            attributes = found.get("Attributes", {})
+            sent = int(attributes.get("SentTimestamp", 0)) / 1000 or time.time()
+            return Message(
+                identifier=found["MessageId"],
+                receipt=found["ReceiptHandle"],
+                body=found["Body"],
+                receives=int(attributes.get("ApproximateReceiveCount", 1)),
+                # This machine's clock may be behind the queue's.
+                age_seconds=max(0.0, time.time() - sent),
+            )
+        return None
+
+    def extend(self, messages: Sequence[Message]) -> None:
+        """Hide messages for `visibility_seconds` from now."""
+        for start in range(0, len(messages), _BATCH):
+            entries = [
+                {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": self.visibility_seconds}
+                for index, message in enumerate(messages[start : start + _BATCH])
+            ]
+            with self._translated("extend"):
+                answer = self._keeper.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+            for failure in answer.get("Failed", []):
+                # Another worker may have it by now; the result's conditional write keeps that harmless.
+                self._on_error("extend")
+                log.warning("a message could not be kept hidden", extra={"cause": failure.get("Code")})
+
+    def give_back(self, message: Message, after_seconds: float = 0) -> None:
+        """Let others see the message again, `after_seconds` from now."""
+        with self._translated("give_back"):
+            self._client.change_message_visibility(
+                QueueUrl=self.url, ReceiptHandle=message.receipt, VisibilityTimeout=round(after_seconds)
+            )
+
+    def delete(self, message: Message) -> None:
+        """Acknowledge the message."""
+        with self._translated("delete"):
+            self._client.delete_message(QueueUrl=self.url, ReceiptHandle=message.receipt)
+
+    @contextmanager
+    def _translated(self, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except (ClientError, BotoCoreError, OSError) as error:
+            self._on_error(operation)
+            code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+            cause = code or type(error).__name__
+            log.warning("the queue failed", extra={"operation": operation, "cause": cause})
+            raise QueueUnavailable(f"SQS did not answer ({cause})", code_of_store=code) from error
