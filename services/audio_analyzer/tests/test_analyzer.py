@@ -162,6 +162,18 @@ def test_many_segments_are_merged(settings: AudioSettings, tmp_path: Path) -> No
     assert report.segments[-1].end == pytest.approx(30, abs=0.5)
 
 
+def test_long_speech_is_judged_evenly_within_a_budget(settings: AudioSettings, tmp_path: Path) -> None:
+    path = recording(tmp_path / "clip.wav", speech(200))
+    whole = judge(build_analyzer(settings), path)
+    report = judge(build_analyzer(settings.model_copy(update={"audio_full_speech_seconds": 60})), path)
+    assert len(whole.segments) > 190
+    assert 30 <= len(report.segments) <= 60
+    assert report.segments[0].start < 2
+    assert report.segments[-1].end > 190
+    assert report.speech_duration == whole.speech_duration
+    assert report.deepfake_probability == pytest.approx(whole.deepfake_probability, abs=0.05)
+
+
 def test_several_files_at_a_time(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
     paths = [recording(tmp_path / f"{n}.wav", np.roll(speech(6 + n), 9000 * n)) for n in range(4)]
     alone = [judge(analyzer, path) for path in paths]

@@ -39,7 +39,7 @@ def test_a_good_recording_is_judged() -> None:
         (Quality(audio_seconds=9, speech_seconds=0, peak=0, crest_db=math.inf), "silent"),
         (Quality(audio_seconds=9, speech_seconds=5, peak=0.0005, crest_db=12), "silent"),
         (Quality(audio_seconds=9, speech_seconds=0, peak=0.3, crest_db=math.inf), "No speech was found in 9.0 s"),
-        (Quality(audio_seconds=9, speech_seconds=1.26, peak=0.3, crest_db=12), "Only 1.3 s of speech"),
+        (Quality(audio_seconds=9, speech_seconds=1.96, peak=0.3, crest_db=12), "Only 1.9 s of speech"),
         (Quality(audio_seconds=9, speech_seconds=9, peak=1.0, crest_db=CLIPPED_CREST_DB - 0.1), "clipped"),
     ],
 )

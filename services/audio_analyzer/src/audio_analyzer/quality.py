@@ -66,8 +66,9 @@ def refusal(quality: Quality, min_speech_seconds: float) -> str | None:
             "send a recording in which the voice is heard."
         )
     if quality.speech_seconds < min_speech_seconds:
+        found = math.floor(10 * quality.speech_seconds) / 10  # 1.96 s must not read "2.0 s, and 2 s are needed"
         return (
-            f"Only {quality.speech_seconds:.1f} s of speech were found and {min_speech_seconds:g} s are needed; "
+            f"Only {found:.1f} s of speech were found and {min_speech_seconds:g} s are needed; "
             "send a longer recording of the voice."
         )
     if quality.crest_db < CLIPPED_CREST_DB:

@@ -1,0 +1,216 @@
+"""What the audio analyzer costs: CPU seconds per minute of speech, stage by stage, and memory on two hours.
+
+    python -m benchmarks.audio [--model-dir models/audio] [--hours 2]
+
+The recording is synthetic speech (eSpeak NG) as 48 kHz stereo AAC in an MP4 file, as a telephone's camera records it.
+CPU seconds are user and system time of the service and its decoder child, so they do not depend on the cores at hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+from audio_analyzer.analyzer import build_analyzer
+from audio_analyzer.scoring import Detector
+from audio_analyzer.settings import AudioSettings
+from audio_analyzer.speech import Samples, SpeechStream, VoiceActivity
+from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from sg_common.analysis import AnalysisOptions, Job
+from sg_common.bundle import load_bundle
+from sg_common.media import open_audio
+
+from tests.support.speech import RATE, speech
+
+MINUTES = 10
+"""Length of the recording that the stages are measured on."""
+
+
+def cpu_seconds() -> float:
+    """Of this process and its finished children."""
+    usages = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def measure(work: Callable[[], object]) -> float:
+    """CPU seconds per minute of speech of work on the recording of `MINUTES`."""
+    start = cpu_seconds()
+    work()
+    return (cpu_seconds() - start) / MINUTES
+
+
+def encode(path: Path) -> None:
+    """Write the recording of `MINUTES`."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("aac", rate=48000)
+        assert isinstance(stream, AudioStream)
+        stream.layout = "stereo"
+        stream.bit_rate = 128_000
+        resampler = av.AudioResampler("fltp", "stereo", 48000)
+        samples = speech(60 * MINUTES)
+        for start in range(0, len(samples), 4096):
+            frame = AudioFrame.from_ndarray(samples[None, start : start + 4096], format="flt", layout="mono")
+            frame.sample_rate = RATE
+            for resampled in resampler.resample(frame):
+                output.mux(stream.encode(resampled))
+        output.mux(stream.encode(None))
+
+
+def repeat(source: Path, target: Path, times: int) -> None:
+    """The packets of a recording over and over, as one long recording."""
+    with av.open(str(target), "w") as output:
+        copy = None
+        offset = 0
+        for _ in range(times):
+            with av.open(str(source)) as original:
+                track = original.streams.audio[0]
+                copy = copy or output.add_stream_from_template(track)
+                end = 0
+                for packet in original.demux(track):
+                    if packet.pts is None or packet.pts < 0:
+                        continue
+                    end = packet.pts + (packet.duration or 0)
+                    packet.pts, packet.dts, packet.stream = packet.pts + offset, packet.pts + offset, copy
+                    output.mux(packet)
+                offset += end
+
+
+@contextmanager
+def child_peak() -> Iterator[list[int]]:
+    """The peak resident memory (MiB) of each child process that lives within the block, in the list it gives.
+
+    Read from /proc while they run: `getrusage` would tell the memory of this process at the time of the fork.
+    """
+    peaks: dict[int, int] = {}
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            for task in Path("/proc/self/task").iterdir():
+                with contextlib.suppress(OSError):
+                    for child in (task / "children").read_text().split():
+                        peaks[int(child)] = max(peaks.get(int(child), 0), peak_memory(child))
+
+    result: list[int] = []
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield result
+    finally:
+        done.set()
+        thread.join()
+        result.extend(peaks.values())
+
+
+def peak_memory(process: str = "self") -> int:
+    """Peak resident memory of a process since it began its program, MiB (0 for one that has ended)."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return next((int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+
+
+def decoded(path: Path, settings: AudioSettings) -> list[Samples]:
+    with open_audio(path, sample_rate=RATE, limits=settings.decode_limits(), job=Job()) as reader:
+        return list(reader)
+
+
+def stages(path: Path, settings: AudioSettings) -> dict[str, float]:
+    """CPU seconds per minute of speech."""
+    runtime = settings.runtime()
+    vad_dir = settings.voice_activity_dir or settings.bundle_dir("voice_activity")
+    voice_activity = VoiceActivity(load_bundle(vad_dir, task="voice-activity", runtime=runtime))
+    detector = Detector(
+        load_bundle(settings.model_dir or settings.bundle_dir("audio"), task="audio-deepfake", runtime=runtime)
+    )
+    analyzer = build_analyzer(settings)
+    blocks = decoded(path, settings)
+    stream = SpeechStream(voice_activity)
+    windower = Windower(detector.input.window, detector.input.hop, round(LONGEST_PAUSE_SECONDS * RATE))
+    pieces = [piece for block in blocks for piece in stream.feed(block)] + list(stream.finish())
+    windows = [w.samples for piece in pieces for w in windower.feed(piece)] + [w.samples for w in windower.finish()]
+    size = settings.audio_batch_size
+
+    def find_speech() -> None:
+        again = SpeechStream(voice_activity)
+        for block in blocks:
+            for _ in again.feed(block):
+                pass
+
+    result = {
+        "decoding (child process)": measure(lambda: decoded(path, settings)),
+        "speech detection": measure(find_speech),
+        "model": measure(lambda: [detector.logits(windows[i : i + size]) for i in range(0, len(windows), size)]),
+        "whole analysis": measure(lambda: analyzer.analyze(path, AnalysisOptions(), Job())),
+    }
+    return {f"{detector.bundle.model.name} {detector.bundle.model.version} {detector.bundle.variant}": 0.0, **result}
+
+
+def long_file(path: Path, settings: AudioSettings) -> dict[str, float]:
+    """Wall and CPU seconds and the peak resident memory of this fresh process and its decoder child, MiB."""
+    analyzer = build_analyzer(settings)
+    before = peak_memory()
+    start = time.monotonic()
+    with child_peak() as children:
+        report = analyzer.analyze(path, AnalysisOptions(), Job())
+    return {
+        "audio hours": round(report.audio_duration / 3600, 2),
+        "segments": len(report.segments),
+        "wall seconds": round(time.monotonic() - start, 1),
+        "CPU seconds": round(cpu_seconds(), 1),
+        "MiB when loaded": before,
+        "MiB at the peak": peak_memory(),
+        "MiB of the decoder child": max(children),
+    }
+
+
+def cpu_name() -> str:
+    names = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    return f"{len(names)} x {names[0]}" if names else "unknown"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="CPU seconds per minute of speech and memory of the audio analyzer")
+    parser.add_argument("--model-dir", type=Path, help="another bundle instead of models/audio")
+    parser.add_argument("--hours", type=float, default=2.0, help="length of the long recording; 0 leaves it out")
+    parser.add_argument("--long-file", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    settings = AudioSettings(model_dir=arguments.model_dir) if arguments.model_dir else AudioSettings()
+    if arguments.long_file:
+        print(json.dumps(long_file(arguments.long_file, settings)))
+        return
+    print(f"CPU: {cpu_name()}; numpy {np.__version__}, PyAV {av.__version__}")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "speech.mp4"
+        encode(path)
+        for name, value in stages(path, settings).items():
+            print(f"{name:28s} {value:.3f} CPU s per minute of speech" if value else name, flush=True)
+        if not arguments.hours:
+            return
+        target = path.with_name("long.mp4")
+        repeat(path, target, round(arguments.hours * 60 / MINUTES))
+        command = [sys.executable, "-m", "benchmarks.audio", "--long-file", str(target)]
+        if arguments.model_dir:
+            command += ["--model-dir", str(arguments.model_dir)]
+        # A fresh process, so that its peak is that of this one analysis.
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    for name, value in json.loads(done.stdout).items():
+        print(f"{name:28s} {value}")
+
+
+if __name__ == "__main__":
+    main()
