@@ -1,0 +1,107 @@
+"""Changes that genuine and manipulated crops go through alike, so that none of them carries a label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+Rng = np.random.Generator
+KERNELS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a training crop is cut from the stored, wider crop."""
+
+    scale: float
+    shift: tuple[float, float]
+    angle: float
+    mirrored: bool
+
+
+def random_view(rng: Rng, crop_scale: float) -> View:
+    """A crop around ``crop_scale`` times the face, off-centre as a jittering detector leaves it."""
+    return View(
+        scale=float(np.clip(rng.normal(crop_scale, 0.09), 1.05, 1.5)),
+        shift=(float(rng.normal(0, 0.025)), float(rng.normal(0, 0.025))),
+        angle=float(rng.normal(0, 4)) if rng.random() < 0.3 else 0.0,
+        mirrored=bool(rng.random() < 0.5),
+    )
+
+
+def cut(stored: Pixels, view: View, stored_scale: float, size: int) -> Pixels:
+    """Cut a view from a stored square crop: uint8 [size, size, 3]."""
+    full = stored.shape[0]
+    side = view.scale / stored_scale * full
+    centre = full / 2 + np.array(view.shift) * full / stored_scale
+    if view.angle:
+        matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), view.angle, 1.0)
+        stored = np.asarray(
+            cv2.warpAffine(stored, matrix, (full, full), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        )
+    left, top = (np.clip(np.round(centre - side / 2), 0, max(full - side, 0))).astype(int)
+    square = stored[top : top + round(side), left : left + round(side)]
+    out = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
+    return np.ascontiguousarray(out[:, ::-1] if view.mirrored else out, np.uint8)
+
+
+def rescale(image: Pixels, rng: Rng) -> Pixels:
+    """Lose resolution and come back to the same size: a face that was small in its frame."""
+    size = image.shape[0]
+    small = max(24, round(size * rng.uniform(0.4, 1.0)))
+    down = cv2.resize(image, (small, small), interpolation=int(rng.choice(KERNELS)))
+    return np.asarray(cv2.resize(down, (size, size), interpolation=int(rng.choice(KERNELS[1:]))), np.uint8)
+
+
+def compress(image: Pixels, quality: int, rng: Rng) -> Pixels:
+    """JPEG at a random offset of its 8x8 grid."""
+    dy, dx = rng.integers(0, 8, 2)
+    padded = cv2.copyMakeBorder(image, int(dy), 0, int(dx), 0, cv2.BORDER_REPLICATE)
+    _, data = cv2.imencode(".jpg", padded, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[dy:, dx:], np.uint8)
+
+
+def video_like(image: Pixels, rng: Rng) -> Pixels:
+    """Coarse quantization followed by smoothing inside blocks, as a video codec's loop filter leaves it."""
+    coded = compress(image, int(rng.integers(18, 50)), rng)
+    return np.asarray(cv2.bilateralFilter(coded, 5, rng.uniform(8, 20), 3), np.uint8)
+
+
+def colour(image: Pixels, rng: Rng) -> Pixels:
+    """Brightness, contrast, saturation, tint and gamma."""
+    x = image.astype(np.float32)
+    grey = x.mean(2, keepdims=True)
+    saturation = 0.0 if rng.random() < 0.05 else rng.uniform(0.6, 1.4)
+    x = grey + (x - grey) * np.float32(saturation)
+    x = (x - 128) * np.float32(rng.uniform(0.75, 1.25)) + np.float32(128 + rng.uniform(-25, 25))
+    x += rng.uniform(-10, 10, 3).astype(np.float32)
+    return np.clip(x, 0, 255).astype(np.uint8)
+
+
+def noise(image: Pixels, rng: Rng) -> Pixels:
+    """Sensor noise, sometimes the same in all channels."""
+    channels = 1 if rng.random() < 0.5 else 3
+    grain = rng.standard_normal((*image.shape[:2], channels), dtype=np.float32) * np.float32(rng.uniform(1, 9))
+    return np.clip(image + grain, 0, 255).astype(np.uint8)
+
+
+def degrade(image: Pixels, rng: Rng) -> Pixels:
+    """A random chain of the changes above; uint8 [S, S, 3] in and out."""
+    if rng.random() < 0.45:
+        image = colour(image, rng)
+    if rng.random() < 0.4:
+        image = rescale(image, rng)
+    if rng.random() < 0.2:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.4)), np.uint8)
+    if rng.random() < 0.25:
+        image = noise(image, rng)
+    coded = rng.random()
+    if coded < 0.5:
+        image = compress(image, int(rng.integers(30, 96)), rng)
+    elif coded < 0.75:
+        image = video_like(image, rng)
+    return image
