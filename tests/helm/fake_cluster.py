@@ -45,7 +45,10 @@ RESOURCES = [
 ]
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 ML_NODE = {
-    "metadata": {"name": "ml-1", "labels": {"workload": "ml", "nodeType": "spot", "eks.amazonaws.com/nodegroup": "ml-spot"}},
+    "metadata": {
+        "name": "ml-1",
+        "labels": {"workload": "ml", "nodeType": "spot", "eks.amazonaws.com/nodegroup": "ml-spot"},
+    },
     "spec": {"taints": [{"key": "workload", "value": "ml", "effect": "NoSchedule"}]},
 }
 GENERAL_NODE = {"metadata": {"name": "general-1", "labels": {"eks.amazonaws.com/nodegroup": "general"}}, "spec": {}}
@@ -175,8 +178,12 @@ class FakeCluster:
             {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
         ]
         item["status"] = {
-            "observedGeneration": item["metadata"]["generation"], "replicas": wanted, "updatedReplicas": wanted,
-            "readyReplicas": ready, "availableReplicas": ready, "unavailableReplicas": wanted - ready,
+            "observedGeneration": item["metadata"]["generation"],
+            "replicas": wanted,
+            "updatedReplicas": wanted,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "unavailableReplicas": wanted - ready,
             "conditions": conditions,
         }
 
@@ -190,7 +197,8 @@ class FakeCluster:
             pod = copy.deepcopy(item["spec"]["template"])
             pod.update(apiVersion="v1", kind="Pod")
             pod["metadata"].update(
-                name=f"{meta['name']}-{number}", namespace=meta["namespace"],
+                name=f"{meta['name']}-{number}",
+                namespace=meta["namespace"],
                 ownerReferences=[{"kind": "ReplicaSet", "name": meta["name"], "uid": meta["uid"]}],
             )
             node = self._node_for(pod["spec"])
@@ -198,7 +206,10 @@ class FakeCluster:
                 pod["spec"]["nodeName"] = node
                 ready += 1
             state = "True" if node else "False"
-            pod["status"] = {"phase": "Running" if node else "Pending", "conditions": [{"type": "Ready", "status": state}]}
+            pod["status"] = {
+                "phase": "Running" if node else "Pending",
+                "conditions": [{"type": "Ready", "status": state}],
+            }
             self.put("pods", pod)
         return ready
 
@@ -232,7 +243,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fail(self, status: int, reason: str, message: str) -> None:
         self._send(
-            {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message, "code": status},
+            {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "reason": reason,
+                "message": message,
+                "code": status,
+            },
             status,
         )
 
@@ -264,32 +282,55 @@ class _Handler(BaseHTTPRequestHandler):
             return {"kind": "APIVersions", "versions": ["v1"]}
         if path == "/apis":
             return {
-                "kind": "APIGroupList", "apiVersion": "v1",
+                "kind": "APIGroupList",
+                "apiVersion": "v1",
                 "groups": [
                     {
                         "name": g.split("/")[0],
                         "versions": [{"groupVersion": g, "version": g.split("/")[1]}],
                         "preferredVersion": {"groupVersion": g, "version": g.split("/")[1]},
                     }
-                    for g in groups if "/" in g
+                    for g in groups
+                    if "/" in g
                 ],
             }
         if path == "/openapi/v3":
-            return {"paths": {self._base(g).strip("/"): {"serverRelativeURL": f"/openapi/v3{self._base(g)}"} for g in groups}}
+            return {
+                "paths": {
+                    self._base(g).strip("/"): {"serverRelativeURL": f"/openapi/v3{self._base(g)}"} for g in groups
+                }
+            }
         if path.startswith("/openapi/v3/"):
             return self._openapi(path.removeprefix("/openapi/v3"))
         for group in groups:
             if path == self._base(group):
                 found = [r for r in RESOURCES if r[0] == group]
                 return {
-                    "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group,
+                    "kind": "APIResourceList",
+                    "apiVersion": "v1",
+                    "groupVersion": group,
                     "resources": [
-                        {"name": plural, "singularName": kind.lower(), "namespaced": spaced, "kind": kind, "verbs": VERBS}
+                        {
+                            "name": plural,
+                            "singularName": kind.lower(),
+                            "namespaced": spaced,
+                            "kind": kind,
+                            "verbs": VERBS,
+                        }
                         for _, plural, kind, spaced in found
-                    ] + [
-                        {"name": f"{plural}/scale", "singularName": "", "namespaced": True, "group": "autoscaling",
-                         "version": "v1", "kind": "Scale", "verbs": ["get", "patch", "update"]}
-                        for _, plural, _, _ in found if plural == "deployments"
+                    ]
+                    + [
+                        {
+                            "name": f"{plural}/scale",
+                            "singularName": "",
+                            "namespaced": True,
+                            "group": "autoscaling",
+                            "version": "v1",
+                            "kind": "Scale",
+                            "verbs": ["get", "patch", "update"],
+                        }
+                        for _, plural, _, _ in found
+                        if plural == "deployments"
                     ],
                 }
         return None
@@ -340,7 +381,12 @@ class _Handler(BaseHTTPRequestHandler):
             version = max([0, *(e[0] for e in self.cluster._events)])
             items = [o for o in self.cluster.list(plural, namespace or None) if _selected(o, query)]
             self._send(
-                {"kind": f"{kind}List", "apiVersion": group, "metadata": {"resourceVersion": str(version)}, "items": items}
+                {
+                    "kind": f"{kind}List",
+                    "apiVersion": group,
+                    "metadata": {"resourceVersion": str(version)},
+                    "items": items,
+                }
             )
 
     def _watch(self, plural: str, namespace: str, query: dict[str, str]) -> None:
@@ -368,15 +414,22 @@ class _Handler(BaseHTTPRequestHandler):
         while time.monotonic() < deadline:
             for version, kind, resource, item in self.cluster.events(seen, 0.5):
                 seen = max(seen, version)
-                if resource == plural and namespace in ("", item["metadata"].get("namespace", "")) and _selected(item, query):
+                if (
+                    resource == plural
+                    and namespace in ("", item["metadata"].get("namespace", ""))
+                    and _selected(item, query)
+                ):
                     yield kind, item
 
     @staticmethod
     def _scale(item: Object) -> Object:
         meta = {k: item["metadata"][k] for k in ("name", "namespace", "uid", "resourceVersion")}
         return {
-            "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
-            "spec": {"replicas": item["spec"]["replicas"]}, "status": {"replicas": item["status"]["replicas"]},
+            "kind": "Scale",
+            "apiVersion": "autoscaling/v1",
+            "metadata": meta,
+            "spec": {"replicas": item["spec"]["replicas"]},
+            "status": {"replicas": item["status"]["replicas"]},
         }
 
     def do_POST(self) -> None:

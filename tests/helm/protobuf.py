@@ -47,7 +47,9 @@ def _map(entries: list[bytes]) -> dict[str, bytes]:
 
 def _metadata(data: bytes) -> dict[str, Any]:
     fields = _fields(data)
-    meta: dict[str, Any] = {key: fields[n][0].decode() for n, key in ((1, "name"), (3, "namespace")) if fields.get(n, [b""])[0]}
+    meta: dict[str, Any] = {
+        key: fields[n][0].decode() for n, key in ((1, "name"), (3, "namespace")) if fields.get(n, [b""])[0]
+    }
     for number, key in ((11, "labels"), (12, "annotations")):
         if fields.get(number):
             meta[key] = {k: v.decode() for k, v in _map(fields[number]).items()}

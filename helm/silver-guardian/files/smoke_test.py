@@ -7,13 +7,19 @@ import json
 import os
 import sys
 import time
-import urllib.request
 import uuid
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 PATIENCE_SECONDS = 300
 ANALYSIS_SECONDS = 120
 PROBABILITIES = ("deepfake_probability", "manipulation_probability")
+
+
+def host_header() -> dict:
+    """The Host to ask for, where a proxy stands before the service."""
+    return {"Host": host} if (host := os.environ.get("SMOKE_HOST")) else {}
 
 
 def get_health(url: str) -> dict:
@@ -21,7 +27,7 @@ def get_health(url: str) -> dict:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+            with urlopen(Request(f"{url}/health", headers=host_header()), timeout=5) as answer:  # noqa: S310
                 return json.load(answer)
         except OSError:
             if time.monotonic() > deadline:
@@ -36,13 +42,13 @@ def post_sample(url: str, sample: Path) -> dict:
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{sample.name}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", **host_header()}
     # Any of the configured keys will do.
     if key := os.environ.get("SG_API_KEYS", "").split(",")[0].strip():
         headers["X-API-Key"] = key
     body = head.encode() + sample.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
-    request = urllib.request.Request(f"{url}/analyze", data=body, headers=headers, method="POST")
-    with urllib.request.urlopen(request, timeout=ANALYSIS_SECONDS) as answer:
+    request = Request(f"{url}/analyze", data=body, headers=headers, method="POST")  # noqa: S310
+    with urlopen(request, timeout=ANALYSIS_SECONDS) as answer:  # noqa: S310
         return json.load(answer)
 
 
@@ -50,7 +56,7 @@ def main(url: str, sample: Path) -> int:
     try:
         health = get_health(url)
         report = post_sample(url, sample)
-    except urllib.error.HTTPError as error:
+    except HTTPError as error:
         print(f"FAIL {url}: {error.code} {error.read().decode(errors='replace')[:500]}")
         return 1
     except OSError as error:
