@@ -10,7 +10,7 @@ from tests.support.servers import AwsServer, S3Server, aws_server, s3_server
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
+def store() -> Iterator[S3Server]:
     """A real S3-compatible store. Buckets are shared by the run: take names of your own."""
     with s3_server() as server:
         yield server

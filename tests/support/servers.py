@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -113,6 +114,8 @@ def aws_server(folder: Path | None = None) -> Iterator[AwsServer]:
         process = stack.enter_context(_running(command, data / "moto.log"))
         server = AwsServer(url=f"http://127.0.0.1:{port}")
         _wait(process, data / "moto.log", lambda: server.client("sqs").list_queues() is not None)
+        run_state_machines = {"stepfunctions": {"execute_state_machine": True}}
+        httpx.post(f"{server.url}/moto-api/config", json=run_state_machines).raise_for_status()
         yield server
 
 
