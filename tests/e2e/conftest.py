@@ -89,13 +89,30 @@ def stop(running: Running) -> int:
     return running.process.wait(30)
 
 
-@pytest.fixture(scope="session", params=["audio", "video"])
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Either service with its shipped models."""
-    running = start(request.param, tmp_path_factory.mktemp(request.param) / "work")
+def serving(kind: str, factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running = start(kind, factory.mktemp(kind) / "work")
     yield running
     assert stop(running) == 0
     assert list(running.work.iterdir()) == []
+
+
+@pytest.fixture(scope="session")
+def audio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The audio service with its shipped models."""
+    yield from serving("audio", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The video service with its shipped models."""
+    yield from serving("video", tmp_path_factory)
+
+
+@pytest.fixture(params=["audio", "video"])
+def service(request: pytest.FixtureRequest) -> Running:
+    """Either service, one after the other."""
+    running: Running = request.getfixturevalue(request.param)
+    return running
 
 
 @pytest.fixture(scope="session")
