@@ -15,7 +15,7 @@ class AudioSettings(ServiceSettings):
     voice_activity_dir: Path | None = Field(
         default=None, description="another voice-activity bundle instead of models/voice_activity"
     )
-    audio_batch_size: int = Field(default=16, ge=1, le=256, description="windows that the model scores at a time")
+    audio_batch_size: int = Field(default=4, ge=1, le=256, description="windows that the model scores at a time")
     audio_full_speech_seconds: float = Field(
         default=1200,
         ge=60,
