@@ -90,7 +90,7 @@ def s3_server(folder: Path | None = None) -> Iterator[S3Server]:
         command = [
             str(_tool("weed")), "-logtostderr", "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             f"-master.port={master}", f"-master.port.grpc={master + _GRPC_OFFSET}", "-master.telemetry=false",
-            "-master.volumeSizeLimitMB=128", "-volume.max=64", "-volume.minFreeSpace=0",
+            "-master.volumeSizeLimitMB=128", "-volume.max=2000", "-volume.minFreeSpace=0",
             f"-volume.port={volume}", f"-volume.port.grpc={volume + _GRPC_OFFSET}",
             "-filer", f"-filer.port={filer}", f"-filer.port.grpc={filer + _GRPC_OFFSET}",
             f"-filer.localSocket={data}/filer.sock",
