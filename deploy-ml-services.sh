@@ -146,6 +146,7 @@ step_tools() {
 }
 
 step_account() {
+  local found_account="" identity=""
   into found_account aws sts get-caller-identity --query Account --output text
   into identity aws sts get-caller-identity --query Arn --output text
   echo "deploy: account $found_account as $identity"
