@@ -32,6 +32,11 @@ answers() { # whether terraform can initialise this configuration, with CONFIG a
   return "$rc"
 }
 
+if [ -z "${TF_PLUGINS:-}" ] && [ -f "$config" ] && answers 2>/dev/null; then
+  echo "terraform.sh: terraform and AWS provider $version answer"
+  exit 0
+fi
+
 plugins=${TF_PLUGINS:-}
 if [ -n "$plugins" ]; then
   provider_of "$plugins" || fail "TF_PLUGINS=$plugins holds no hashicorp/aws provider $version"

@@ -5,6 +5,7 @@ locals {
 }
 
 resource "aws_s3_bucket" "media" {
+  # checkov:skip=CKV_AWS_144: uploads are personal data that stays in its region, and results can be computed again
   bucket        = local.media_bucket_name
   force_destroy = var.force_destroy
 }
