@@ -33,14 +33,14 @@ class Flaw(Enum):
 class QualityGates:
     """Limits of a face that can be judged.
 
-    The photometric defaults gate under 1% of the genuine faces of the training corpus.
+    The photometric defaults gate none of the training corpus's genuine faces (`benchmarks/face_rules.py`).
 
     Attributes:
         min_face_pixels: longer side of the face's box, in pixels of the displayed video.
         min_visible: share of the box that lies inside the frame.
         min_luma, max_luma: mean brightness, 0..255.
         min_contrast: standard deviation of the brightness, 0..255.
-        min_sharpness: see `sharpness`; a blur of 3% of the face's side lies below it, one of 1% above.
+        min_sharpness: see `sharpness`; most faces lie below it after a blur of 3% of their side, hardly any after one of 1%.
     """
 
     min_face_pixels: float

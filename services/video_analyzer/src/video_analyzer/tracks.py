@@ -24,8 +24,8 @@ class TrackingRules:
     """When a face continues a track.
 
     Similarities are Bhattacharyya coefficients of colour histograms, 0..1. Over the genuine video frames of the
-    training corpus, 95% of neighbouring frames of one person lie above 0.93, 95% of pairs of different people
-    below 0.80 and 99.9% below 0.95.
+    training corpus (`benchmarks/face_rules.py`), 95% of neighbouring frames of one person lie above 0.91, 95% of
+    pairs of different people below 0.78 and 99.9% below 0.95.
 
     Attributes:
         near_seconds: longest gap over which a face is expected near its last place.
@@ -33,8 +33,7 @@ class TrackingRules:
         same_place_iou, same_place_similarity: what a face needs after a longer gap in the same shot.
         return_similarity: least similarity of a face that comes back elsewhere, or after a cut.
         start_confidence: least detector's confidence of a face that starts a track; a doubtful one only continues one
-            (as in Zhang et al., "ByteTrack", ECCV 2022). Genuine faces of the corpus lie above it in 99%, what the
-            detector takes for a face in pictures without any mostly below.
+            (as in Zhang et al., "ByteTrack", ECCV 2022). Genuine faces of the corpus lie above it.
         max_tracks: most tracks that are kept.
     """
 
