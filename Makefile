@@ -65,7 +65,7 @@ lock: setup  ## remake the requirement locks
 	  ../$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$name.in -o $$name.txt; done
 
--include training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk
+-include benchmarks/faults/faults.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk
 
 docs: setup  ## remake docs/configuration.md from the settings
 	$(BIN)/python tools/document_settings.py
