@@ -91,6 +91,7 @@ def write_media(
     with av.open(str(path), "w", format=container, options=options) as output:
         picture_track = _film_stream(output, film) if film else None
         sound_track = _sound_stream(output, sound) if sound else None
+        output.start_encoding()
         if film and picture_track:
             _encode_film(output, picture_track, film)
         if sound and sound_track:
@@ -126,7 +127,6 @@ def remux(
         streams = {
             stream.index: output.add_stream_from_template(stream)
             for stream in (*original.streams.video, *original.streams.audio)
-            if stream.type in kinds
         }
         for packet in original.demux():
             if packet.dts is not None and packet.stream_index in streams:

@@ -35,7 +35,13 @@ REACHING_OUT = frozenset(
     }
     | {"webm_dash_manifest", "whip", "avisynth", "smoothstreaming"}
 )
-STILL_PICTURES = frozenset({"ico", "image2pipe", "photocd_pipe", "webp"})
+# Headerless streams, recognised by so little that random bytes and web pages pass for them.
+WEAKLY_RECOGNISED = frozenset({"amrnb", "amrwb", "h261", "h263"})
+STILL_PICTURES = frozenset({"ico", "image2pipe", "webp"})
+STILL_BRANDS = frozenset(
+    {"avif", "heic", "heim", "heis", "heix", "mif1"}
+)  # of HEIF and AVIF, which share MP4's container
+MAY_BE_STILL = frozenset({"apng", "gif"})
 # Where FFmpeg estimates the duration from the bit rate, which is no ground to refuse a file.
 ESTIMATED_DURATION = frozenset(
     {"aac", "ac3", "amr", "dts", "eac3", "h264", "hevc", "m4v", "mp3", "mpegvideo", "truehd"}
@@ -60,6 +66,10 @@ BEGINNINGS = (
     (4, b"wide"),
 )
 GENERATE_TIMES = 0x1  # AVFMT_FLAG_GENPTS
+BEGINNING_BYTES = 4096
+CONTROL_CHARACTERS = bytes(set(range(32)) - set(b"\t\n\f\r\x1b")) + b"\x7f"
+STILL_PICTURE = "this is a still picture; send an audio or video file"
+DAMAGED_HEADER = "the file's header is damaged or cut off; export or upload it again"
 NOT_MEDIA = "this is not an audio or video file; send one in a common container such as MP4, MOV, MKV, MP3 or WAV"
 
 AnyStream = TypeVar("AnyStream", bound=Stream)
@@ -83,21 +93,23 @@ def open_container(descriptor: int, limits: DecodeLimits, **options: str) -> Ite
         LimitExceeded: its header states a longer duration than allowed.
     """
     os.lseek(descriptor, 0, os.SEEK_SET)
-    formats = ",".join(sorted(av.formats_available - REACHING_OUT))
+    beginning = os.pread(descriptor, BEGINNING_BYTES, 0)
+    if _is_text(beginning):
+        raise NotMedia(NOT_MEDIA)
+    formats = ",".join(sorted(av.formats_available - REACHING_OUT - WEAKLY_RECOGNISED))
     settings = {"fd": str(descriptor), "protocol_whitelist": "fd", "format_whitelist": formats, **options}
     try:
         container = av.open("fd:", mode="r", container_options=settings, metadata_errors="replace")
     except av.error.FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise MemoryError from error
-        if _begins_like_media(descriptor):
-            detail = "the file's header is damaged or cut off; export or upload it again"
-            raise Undecodable(detail) from error
+        if _is_media(beginning):
+            raise Undecodable(DAMAGED_HEADER) from error
         raise NotMedia(NOT_MEDIA) from error
     with container:
         if container.format.name == "avi":  # stores no presentation times; FFmpeg's guess is wrong with B-frames
             container.flags &= ~GENERATE_TIMES
-        _check_kind(container)
+        _check_kind(container, beginning)
         _check_duration(container, limits)
         yield container
 
@@ -145,16 +157,28 @@ def by_preference(streams: Sequence[AnyStream]) -> list[AnyStream]:
     return sorted(streams, key=key)
 
 
-def _begins_like_media(descriptor: int) -> bool:
-    beginning = os.pread(descriptor, 16, 0)
+def check_moving(container: InputContainer, frames: int) -> None:
+    """Raise `NotMedia` for an animation format that holds a single picture."""
+    if frames == 1 and container.format.name in MAY_BE_STILL:
+        raise NotMedia(STILL_PICTURE)
+
+
+def _is_text(beginning: bytes) -> bool:
+    """Whether a file begins with text in an ASCII-like encoding, as subtitles, playlists and web pages do."""
+    return beginning.translate(None, delete=CONTROL_CHARACTERS) == beginning
+
+
+def _is_media(beginning: bytes) -> bool:
     return any(beginning[offset:].startswith(magic) for offset, magic in BEGINNINGS)
 
 
-def _check_kind(container: InputContainer) -> None:
+def _check_kind(container: InputContainer, beginning: bytes) -> None:
     name = container.format.name
-    if name.endswith("_pipe") or name in STILL_PICTURES:
-        raise NotMedia("this is a still picture; send an audio or video file")
+    if name.endswith("_pipe") or name in STILL_PICTURES or container.metadata.get("major_brand") in STILL_BRANDS:
+        raise NotMedia(STILL_PICTURE)
     if not (container.streams.audio or container.streams.video):
+        if _is_media(beginning) and not container.streams.subtitles:
+            raise Undecodable(DAMAGED_HEADER)
         raise NotMedia(NOT_MEDIA)
 
 

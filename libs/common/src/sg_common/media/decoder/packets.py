@@ -129,8 +129,11 @@ def _shows_nothing(packet: Packet[VideoStream], codec: str) -> bool:
 
 def _parts(dts: npt.NDArray[np.int64], time_base: float, jumps: bool) -> npt.NDArray[np.int64]:
     """(packets,) numbers the parts between timestamp jumps: within a part, presentation order is timestamp order."""
-    last_known = np.maximum.accumulate(np.where(dts == MISSING, 0, np.arange(dts.size)))
-    known = np.where(dts[last_known] == MISSING, dts.max(), dts[last_known])
+    known = dts[dts != MISSING]
+    if not known.size:
+        return np.zeros(dts.size, dtype=np.int64)
+    last = np.cumsum(dts != MISSING) - 1
+    known = known[np.maximum(last, 0)]
     steps = np.diff(known.astype(np.float64)) * time_base
     broken = steps < -BACKWARD_SECONDS
     if jumps:

@@ -16,6 +16,7 @@ from sg_common.media.decoder.container import (
     Send,
     by_preference,
     check_duration,
+    check_moving,
     is_cover,
     open_container,
     packets,
@@ -44,6 +45,7 @@ def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send:
         number, pixels = stream.index, stream.codec_context.width * stream.codec_context.height
         _check_pixels(pixels, limits)
         index = _index(container, stream, working)
+        check_moving(container, index.frames)
     check_duration(index.duration, limits)
     chosen = choose_frames(index, sample_rate=request["sample_rate"], budget=budget, pixels=pixels)
     shape: Geometry | None = None

@@ -1,0 +1,70 @@
+"""Decoding in tests, and the promise that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pytest
+from sg_common.analysis import Job
+from sg_common.media import AudioInfo, DecodeLimits, Frame, FrameBudget, VideoInfo, open_audio, open_video
+
+from tests.support.media import Samples
+
+
+class DecodeAudio(Protocol):
+    def __call__(self, path: Path, rate: int = 16000, **limits: float) -> tuple[AudioInfo, Samples]: ...
+
+
+class DecodeVideo(Protocol):
+    def __call__(
+        self, path: Path, sample_rate: int | None = None, budget: FrameBudget | None = None, **limits: float
+    ) -> tuple[VideoInfo, list[Frame]]: ...
+
+
+def children() -> set[int]:
+    """Processes that this one started and has not reaped, zombies too."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(child) for child in (task / "children").read_text().split()}
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    before, descriptors = children(), set(os.listdir("/proc/self/fd"))
+    yield
+    assert children() <= before
+    assert len(os.listdir("/proc/self/fd")) <= len(descriptors)
+
+
+@pytest.fixture
+def child_count() -> Callable[[], int]:
+    return lambda: len(children())
+
+
+@pytest.fixture
+def decode_audio() -> DecodeAudio:
+    def decode(path: Path, rate: int = 16000, **limits: float) -> tuple[AudioInfo, Samples]:
+        limit = DecodeLimits(**limits)  # type: ignore[arg-type]
+        with open_audio(path, sample_rate=rate, limits=limit, job=Job(60)) as reader:
+            return reader.info, np.concatenate(list(reader))
+
+    return decode
+
+
+@pytest.fixture
+def decode_video() -> DecodeVideo:
+    def decode(
+        path: Path, sample_rate: int | None = None, budget: FrameBudget | None = None, **limits: float
+    ) -> tuple[VideoInfo, list[Frame]]:
+        limit = DecodeLimits(**limits)  # type: ignore[arg-type]
+        with open_video(
+            path, sample_rate=sample_rate, budget=budget or FrameBudget(), limits=limit, job=Job(60)
+        ) as reader:
+            return reader.info, list(reader)
+
+    return decode
