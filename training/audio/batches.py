@@ -75,8 +75,8 @@ class Batches:
 
 
 def mask_spectra(magnitude: Tensor, rng: Rng, share: float = 0.3) -> Tensor:
-    """Low-pass and tilt some magnitude spectrograms (B, bins, frames) at random."""
-    bins = magnitude.shape[1]
+    """Low-pass and tilt some magnitude spectrograms (B, frames, bins) at random."""
+    bins = magnitude.shape[2]
     f = np.linspace(0, 1, bins)
     gains: NDArray[np.float64] = np.ones((len(magnitude), bins))
     for i in range(len(gains)):
@@ -85,7 +85,7 @@ def mask_spectra(magnitude: Tensor, rng: Rng, share: float = 0.3) -> Tensor:
             gains[i] *= 0.5 + 0.5 * np.cos(np.pi * np.clip((f - edge) / width, 0, 1))
         if rng.random() < share:
             gains[i] *= 10 ** (rng.uniform(-20, 20) * f / 20)
-    return magnitude * torch.from_numpy(gains).float()[:, :, None]
+    return magnitude * torch.from_numpy(gains).float()[:, None, :]
 
 
 def mask_patches(spectrogram: Tensor, rng: Rng) -> Tensor:

@@ -11,44 +11,53 @@ SAMPLE_RATE = 16000
 
 
 class Spectrogram(nn.Module):
-    """Magnitude of a Hann-windowed short-time Fourier transform; waveform (N, T) to (N, n_fft/2+1, frames).
+    """Magnitude of a Hann-windowed short-time Fourier transform; waveform (N, T) to (N, frames, n_fft/2+1).
 
-    Frames are not padded. The even and odd parts of a windowed frame go through the cosine and the sine
-    matrix of half length, which halves the work of a plain matrix DFT.
+    Frames are not padded.
     """
 
     def __init__(self, n_fft: int, hop: int) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
         half = n_fft // 2
-        n = torch.arange(half + 1, dtype=torch.float64)
-        angle = 2 * math.pi * torch.outer(n, n) / n_fft
-        window = 0.5 - 0.5 * torch.cos(2 * math.pi * n / n_fft)
-        mirror = window.clone()
-        mirror[0] = mirror[half] = 0
-        self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("mirror", mirror.float(), persistent=False)
-        self.register_buffer("cosine", angle.cos().float(), persistent=False)
-        self.register_buffer("sine", angle.sin().float(), persistent=False)
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        n = torch.arange(half, dtype=torch.float64)
+        for name, bins in (("even", torch.arange(0, half + 1, 2)), ("odd", torch.arange(1, half, 2))):
+            angle = 2 * math.pi * torch.outer(n, bins.double()) / n_fft
+            self.register_buffer(name, torch.cat([angle.cos(), angle.sin()], dim=1).float(), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         if torch.onnx.is_in_onnx_export():
             return self.as_products(waveform)
-        hann = torch.hann_window(self.n_fft)
-        spectrum = torch.stft(waveform, self.n_fft, self.hop, window=hann, center=False, return_complex=True)
-        return (spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt()
+        window = self.get_buffer("window")
+        spectrum = torch.stft(waveform, self.n_fft, self.hop, window=window, center=False, return_complex=True)
+        return (spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt().transpose(1, 2)
 
     def as_products(self, waveform: Tensor) -> Tensor:
-        """The same without an FFT: what is exported."""
-        window, mirror = self.get_buffer("window"), self.get_buffer("mirror")
+        """The same without an FFT: what is exported.
+
+        Even bins are the transform of the sum of a frame's halves, odd ones of their difference (one step of
+        decimation in frequency), which halves the work. Frames are gathered as runs of samples.
+        """
+        half = self.n_fft // 2
         frames = (waveform.shape[-1] - self.n_fft) // self.hop + 1
-        n = torch.arange(self.n_fft // 2 + 1)
-        start = torch.arange(frames)[:, None] * self.hop
-        rising = waveform[:, start + n] * window
-        falling = waveform[:, start + (self.n_fft - n).clamp(max=self.n_fft - 1)] * mirror
-        real = (rising + falling) @ self.get_buffer("cosine")
-        imaginary = (rising - falling) @ self.get_buffer("sine")
-        return (real.square() + imaginary.square() + 1e-12).sqrt().transpose(1, 2)
+        run = math.gcd(self.n_fft, self.hop)
+        runs = waveform.shape[-1] // run
+        index = torch.arange(frames)[:, None] * (self.hop // run) + torch.arange(self.n_fft // run)
+        framed = waveform[:, : runs * run].reshape(-1, runs, run)[:, index].reshape(-1, frames, self.n_fft)
+        framed = framed * self.get_buffer("window")
+        first, second = framed[:, :, :half], framed[:, :, half:]
+        even = _power((first + second) @ self.get_buffer("even"))
+        odd = _power((first - second) @ self.get_buffer("odd"))
+        pairs = torch.stack([even[:, :, :-1], odd], dim=3).reshape(-1, frames, half)
+        return (torch.cat([pairs, even[:, :, -1:]], dim=2) + 1e-12).sqrt()
+
+
+def _power(spectrum: Tensor) -> Tensor:
+    """Power (N, frames, bins) of real and imaginary parts one after the other, (N, frames, 2 bins)."""
+    square = spectrum * spectrum
+    bins = square.shape[2] // 2
+    return square[:, :, :bins] + square[:, :, bins:]
 
 
 def unit_rms(waveform: Tensor) -> Tensor:
@@ -58,7 +67,7 @@ def unit_rms(waveform: Tensor) -> Tensor:
 
 def log_magnitude(magnitude: Tensor, floor: float | Tensor) -> Tensor:
     """Logarithm over a floor relative to the clip's RMS magnitude, so that level and faint noise say little."""
-    rms = magnitude.square().mean(dim=(1, 2), keepdim=True).sqrt()
+    rms = (magnitude * magnitude).mean(dim=(1, 2), keepdim=True).sqrt()
     return (magnitude + floor * rms + 1e-7).log()
 
 
@@ -109,29 +118,36 @@ class ModulationSpectrum(nn.Module):
         for r, spectrogram in enumerate(self.spectrograms):
             magnitude = spectrogram(waveform)
             log = log_magnitude(magnitude, 0.003)
-            blocks = (magnitude.shape[2] - self.block) // self.block_hop + 1
-            index = torch.arange(blocks)[:, None] * self.block_hop + torch.arange(self.block)
-            energy = magnitude.square().sum(dim=1)[:, index].mean(dim=2)
+            blocks = (magnitude.shape[1] - self.block) // self.block_hop + 1
+            runs = blocks - 1 + self.block // self.block_hop
+            index = torch.arange(blocks)[:, None] + torch.arange(self.block // self.block_hop)
+            log = log[:, : runs * self.block_hop]
+            energy = (magnitude * magnitude).sum(dim=2)[:, : runs * self.block_hop]
+            energy = energy.reshape(-1, runs, self.block_hop).mean(dim=2)[:, index].mean(dim=2)
             loud = (energy > energy.amax(dim=1, keepdim=True) * 10**-2.5).float()
             share = loud / loud.sum(dim=1, keepdim=True)
             for b, (low, high) in enumerate(self.bands):
                 first = round(low * self.resolutions[r][0] / SAMPLE_RATE)
                 last = round(high * self.resolutions[r][0] / SAMPLE_RATE)
-                power = self._power(log[:, first:last], index, share, self.get_buffer(f"frequency_{r}_{b}"))
+                power = self._band(log[:, :, first:last], index, share, self.get_buffer(f"frequency_{r}_{b}"))
                 grouped = self.get_buffer(f"group_{r}_{b}") @ power @ self.get_buffer("group_rates").T
                 features.append(grouped.flatten(1))
         return (torch.cat(features, dim=1) + 1e-3).log()
 
-    def _power(self, log: Tensor, index: Tensor, share: Tensor, frequency: Tensor) -> Tensor:
-        """Modulation power (N, quefrencies, rates) of one band (N, bins, frames), averaged over blocks by `share`."""
+    def _band(self, log: Tensor, index: Tensor, share: Tensor, frequency: Tensor) -> Tensor:
+        """Modulation power (N, quefrencies, rates) of one band (N, frames, bins), averaged over blocks by `share`."""
         time = self.get_buffer("time")
-        mean = log.mean(dim=1)[:, index].mean(dim=2)[:, None, :, None]
-        spectrum = (frequency @ log)[:, :, index] @ time
-        spectrum = spectrum - mean * (frequency.sum(dim=1)[:, None, None] * time.sum(dim=0))
-        power = (spectrum.square() * share[:, None, :, None]).sum(dim=2)
-        quefrencies, rates = frequency.shape[0] // 2, time.shape[1] // 2
-        power = power[:, :quefrencies] + power[:, quefrencies:]
-        return power[:, :, :rates] + power[:, :, rates:]
+        runs, blocks = log.shape[1] // self.block_hop, len(index)
+        mean = log.mean(dim=2).reshape(-1, runs, self.block_hop).mean(dim=2)[:, index].mean(dim=2)
+        size = frequency.shape[0]
+        along = (log @ frequency.T).reshape(-1, runs, self.block_hop * size)[:, index]
+        spectrum = time.T @ along.reshape(-1, blocks, self.block, size)
+        spectrum = spectrum - mean[:, :, None, None] * torch.outer(time.sum(dim=0), frequency.sum(dim=1))
+        power = share[:, None] @ (spectrum * spectrum).flatten(2)
+        power = power.reshape(-1, time.shape[1], size)
+        quefrencies, rates = size // 2, time.shape[1] // 2
+        power = power[:, :, :quefrencies] + power[:, :, quefrencies:]
+        return (power[:, :rates] + power[:, rates:]).transpose(1, 2)
 
 
 def _groups(highest: int, groups: int) -> Tensor:

@@ -53,8 +53,8 @@ class CenteredSpectrogram(nn.Module):
 
     @staticmethod
     def center(log: Tensor) -> Tensor:
-        """Take the mean over time off (N, bins, frames) and add the channel axis."""
-        return (log - log.mean(dim=2, keepdim=True))[:, None]
+        """Take the mean over time off (N, frames, bins), and turn it into (N, 1, bins, frames)."""
+        return (log - log.mean(dim=1, keepdim=True)).transpose(1, 2)[:, None]
 
 
 def _convolution(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int]) -> nn.Sequential:
@@ -83,16 +83,14 @@ class TextureCnn(nn.Module):
             _convolution(third, fourth, (3, 3), (2, 2)),
             _convolution(fourth, fifth, (3, 3), (1, 1)),
         )
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(fifth * self.bands * 2), nn.Dropout(dropout), nn.Linear(fifth * self.bands * 2, 1)
-        )
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(fifth * self.bands * 2, 1))
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         texture = self.body(spectrogram)
         n, c, f, t = texture.shape
         banded = texture[:, :, : f // self.bands * self.bands].reshape(n, c, self.bands, -1, t)
         mean = banded.mean(dim=(3, 4))
-        deviation = (banded.square().mean(dim=(3, 4)) - mean.square()).clamp(min=0).add(1e-4).sqrt()
+        deviation = ((banded * banded).mean(dim=(3, 4)) - mean * mean).clamp(min=0).add(1e-4).sqrt()
         logit: Tensor = self.head(torch.cat([mean.flatten(1), deviation.flatten(1)], dim=1))
         return logit[:, 0]
 

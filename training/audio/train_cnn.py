@@ -18,7 +18,7 @@ from training.audio.frontend import log_magnitude, unit_rms
 from training.audio.models import CenteredSpectrogram, TextureCnn
 from training.audio.pool import Pool, random_for
 
-SAVE_EVERY = 200
+SAVE_EVERY = 100
 
 
 def train(

@@ -12,7 +12,7 @@ from scipy.signal import resample_poly
 SAMPLE_RATE = 16000
 WINDOW_SECONDS = 2.7
 WINDOW = 43200
-HOP_SECONDS = 1.35
+HOP_SECONDS = 1.8
 
 Waveform = NDArray[np.float32]
 
