@@ -46,7 +46,7 @@ def ask_services() -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
 
 
 @pytest.fixture
-def cluster() -> "Iterator[FakeCluster]":
+def cluster() -> Iterator[FakeCluster]:
     """A cluster with one general and one Spot node."""
     found = FakeCluster()
     yield found

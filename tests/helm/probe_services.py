@@ -12,7 +12,6 @@ import sys
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-
 from sg_common.observability import Metrics
 from sg_common.service import installed_services
 from sg_common.worker.metrics import WorkerMetrics

@@ -34,7 +34,7 @@ def test_rendering_does_not_depend_on_the_version() -> None:
 
 
 def test_an_older_kubernetes_is_refused() -> None:
-    with pytest.raises(ChartRefused, match="1.28"):
+    with pytest.raises(ChartRefused, match=r"1\.28"):
         render("defaults", version="1.28")
 
 

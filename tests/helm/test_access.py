@@ -1,0 +1,155 @@
+"""Who may call, what the services may reach, which rights they have, and that drains go on."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from tests.helm.chart import CASES, NAMESPACE, SERVICES, Manifests, Object, render
+
+WITH_POLICY = list(CASES)
+
+
+def matches(selector: Object, labels: dict[str, str]) -> bool:
+    """A label selector of matchLabels and `In` expressions."""
+    named = all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+    expressions = selector.get("matchExpressions", [])
+    assert all(expression["operator"] == "In" for expression in expressions)
+    return named and all(labels.get(e["key"]) in e["values"] for e in expressions)
+
+
+def may_call(manifests: Manifests, target: str, namespace: str, labels: dict[str, str], port: int) -> bool:
+    """Whether a pod may open a connection, by the policies of the target's pods (none would allow all)."""
+    pod = manifests.pods()[target]["metadata"]["labels"]
+    policies = [p["spec"] for p in manifests.of("NetworkPolicy") if matches(p["spec"]["podSelector"], pod)]
+    assert policies, f"no policy for {target}"
+    for policy in policies:
+        assert "Ingress" in policy["policyTypes"]
+        for rule in policy.get("ingress", []):
+            if port in {item["port"] for item in rule["ports"]} and any(
+                admits(peer, namespace, labels) for peer in rule["from"]
+            ):
+                return True
+    return False
+
+
+def admits(peer: Object, namespace: str, labels: dict[str, str]) -> bool:
+    if "namespaceSelector" in peer:
+        in_namespace = matches(peer["namespaceSelector"], {"kubernetes.io/metadata.name": namespace})
+    else:
+        in_namespace = namespace == NAMESPACE
+    return in_namespace and matches(peer.get("podSelector", {}), labels)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_only_named_namespaces_may_call(name: str) -> None:
+    port = SERVICES[name]
+    manifests = render("eks", "networkPolicy.allowedNamespaces={platform}")
+    assert may_call(manifests, name, "platform", {}, port)
+    assert not may_call(manifests, name, "platform", {}, 22)
+    assert not may_call(manifests, name, "default", {}, port)
+    assert not may_call(manifests, name, NAMESPACE, {"app": "other"}, port)
+    assert not may_call(render("eks"), name, "platform", {}, port)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_workers_are_called_by_nobody(case: str) -> None:
+    manifests = render(case, "networkPolicy.allowedNamespaces={platform}")
+    for name in manifests.names("Deployment"):
+        if name.endswith("-worker"):
+            port = SERVICES[name.removesuffix("-worker")]
+            assert not any(
+                may_call(manifests, name, namespace, {}, port) for namespace in ("platform", "keda", NAMESPACE)
+            )
+            assert may_call(manifests, name, "monitoring", {}, port) == (case == "monitoring")
+
+
+def test_helm_test_the_interceptor_and_prometheus_may_call() -> None:
+    none, http, monitored = render("none"), render("keda-http"), render("monitoring")
+    for name, port in SERVICES.items():
+        test = none.one("Pod", f"{name}-test")["metadata"]["labels"]
+        assert may_call(none, name, NAMESPACE, test, port)
+        assert not may_call(none, name, "keda", {}, port)
+        assert may_call(http, name, "keda", {}, port)
+        assert may_call(monitored, name, "monitoring", {}, port)
+        assert not may_call(none, name, "monitoring", {}, port)
+
+
+def may_reach(policy: Object, address: str, port: int) -> bool:
+    """Whether egress to an address outside the cluster is allowed."""
+    for rule in policy["egress"]:
+        for peer in rule["to"]:
+            block = peer.get("ipBlock")
+            if block and ipaddress.ip_address(address) in ipaddress.ip_network(block["cidr"]):
+                excepted = any(
+                    ipaddress.ip_address(address) in ipaddress.ip_network(cidr) for cidr in block.get("except", [])
+                )
+                if not excepted and port in {item["port"] for item in rule["ports"]}:
+                    return True
+    return False
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_egress_is_dns_and_443(case: str) -> None:
+    manifests = render(case)
+    assert manifests.names("NetworkPolicy") == manifests.names("Deployment")
+    for item in manifests.of("NetworkPolicy"):
+        policy = item["spec"]
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        dns = policy["egress"][0]
+        assert dns["to"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "kube-system"}
+        assert dns["to"][0]["podSelector"]["matchLabels"] == {"k8s-app": "kube-dns"}
+        assert {(p["port"], p["protocol"]) for p in dns["ports"]} == {(53, "UDP"), (53, "TCP")}
+        aws = "10.40.1.1" if case == "security" else "52.219.60.1"
+        assert may_reach(policy, aws, 443)
+        assert not may_reach(policy, aws, 80)
+        assert not may_reach(policy, "169.254.169.254", 443), "the instance metadata holds the node's role"
+        assert may_reach(policy, "52.219.60.1", 443) == (case != "security")
+        assert len(policy["egress"]) == (3 if case == "any-cluster" else 2)
+
+
+def test_policies_can_be_left_out() -> None:
+    assert not render("eks", "networkPolicy.enabled=false").of("NetworkPolicy")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_drains_never_deadlock(case: str) -> None:
+    manifests = render(case)
+    assert manifests.names("PodDisruptionBudget") == manifests.names("Deployment")
+    for item in manifests.of("PodDisruptionBudget"):
+        spec = item["spec"]
+        assert spec["maxUnavailable"] == 1
+        assert "minAvailable" not in spec
+        assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+        deployment = manifests.one("Deployment", item["metadata"]["name"])
+        assert spec["selector"] == deployment["spec"]["selector"]
+
+
+def test_service_accounts() -> None:
+    manifests = render("eks")
+    for name in SERVICES:
+        account = manifests.one("ServiceAccount", name)
+        annotations = account["metadata"]["annotations"]
+        assert annotations["eks.amazonaws.com/role-arn"] == f"arn:aws:iam::000000000000:role/silver-guardian-{name}"
+        assert account["automountServiceAccountToken"] is False
+        for workload in (name, f"{name}-worker"):
+            assert manifests.pods()[workload]["spec"]["serviceAccountName"] == name
+    assert "annotations" not in render().one("ServiceAccount", "audio-analyzer")["metadata"]
+
+
+def test_an_account_of_ones_own() -> None:
+    manifests = render("security")
+    assert manifests.names("ServiceAccount") == {"video-analyzer"}
+    assert manifests.pods()["audio-analyzer"]["spec"]["serviceAccountName"] == "existing"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_rights_in_the_cluster(case: str) -> None:
+    kinds = {item["kind"] for item in render(case)}
+    assert not kinds & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_everything_lies_in_the_releases_namespace(case: str) -> None:
+    assert {item["metadata"].get("namespace") for item in render(case)} == {NAMESPACE}
