@@ -26,7 +26,7 @@ class View:
 def random_view(rng: Rng, crop_scale: float) -> View:
     """A crop around ``crop_scale`` times the face, off-centre as a jittering detector leaves it."""
     return View(
-        scale=float(np.clip(rng.normal(crop_scale, 0.09), 1.05, 1.5)),
+        scale=float(np.clip(rng.normal(crop_scale, 0.08), 1.0, 1.45)),
         shift=(float(rng.normal(0, 0.025)), float(rng.normal(0, 0.025))),
         angle=float(rng.normal(0, 4)) if rng.random() < 0.3 else 0.0,
         mirrored=bool(rng.random() < 0.5),
@@ -41,7 +41,8 @@ def cut(stored: Pixels, view: View, stored_scale: float, size: int) -> Pixels:
     if view.angle:
         matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), view.angle, 1.0)
         stored = np.asarray(
-            cv2.warpAffine(stored, matrix, (full, full), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+            cv2.warpAffine(stored, matrix, (full, full), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+            np.uint8,
         )
     left, top = (np.clip(np.round(centre - side / 2), 0, max(full - side, 0))).astype(int)
     square = stored[top : top + round(side), left : left + round(side)]
@@ -62,7 +63,8 @@ def compress(image: Pixels, quality: int, rng: Rng) -> Pixels:
     dy, dx = rng.integers(0, 8, 2)
     padded = cv2.copyMakeBorder(image, int(dy), 0, int(dx), 0, cv2.BORDER_REPLICATE)
     _, data = cv2.imencode(".jpg", padded, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[dy:, dx:], np.uint8)
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[dy:, dx:])
 
 
 def video_like(image: Pixels, rng: Rng) -> Pixels:
@@ -79,7 +81,7 @@ def colour(image: Pixels, rng: Rng) -> Pixels:
     x = grey + (x - grey) * np.float32(saturation)
     x = (x - 128) * np.float32(rng.uniform(0.75, 1.25)) + np.float32(128 + rng.uniform(-25, 25))
     x += rng.uniform(-10, 10, 3).astype(np.float32)
-    return np.clip(x, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(x, 0, 255), np.uint8)
 
 
 def noise(image: Pixels, rng: Rng) -> Pixels:
@@ -90,7 +92,9 @@ def noise(image: Pixels, rng: Rng) -> Pixels:
 
 
 def degrade(image: Pixels, rng: Rng) -> Pixels:
-    """A random chain of the changes above; uint8 [S, S, 3] in and out."""
+    """A random chain of the changes above, and in a third of cases none; uint8 [S, S, 3] in and out."""
+    if rng.random() < 0.33:
+        return image
     if rng.random() < 0.45:
         image = colour(image, rng)
     if rng.random() < 0.4:

@@ -22,7 +22,10 @@ class _Block(nn.Module):
         self.conv = nn.Sequential(*layers)
         self.pool = (
             nn.Sequential(
-                nn.Conv2d(WIDTH, POOL, 1, bias=False), nn.GroupNorm(4, POOL), nn.ReLU(), nn.Conv2d(POOL, WIDTH, 1, bias=False)
+                nn.Conv2d(WIDTH, POOL, 1, bias=False),
+                nn.GroupNorm(4, POOL),
+                nn.ReLU(),
+                nn.Conv2d(POOL, WIDTH, 1, bias=False),
             )
             if pooled
             else None

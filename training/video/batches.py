@@ -72,6 +72,7 @@ class Batches:
         rows: Sequence[int],
         reconstructions: Reconstructions,
         mixture: Mixture,
+        *,
         size: int,
         seed: int,
     ) -> None:

@@ -29,7 +29,7 @@ def hull_mask(points: FloatArray, shape: tuple[int, int]) -> FloatArray:
     """Filled convex hull of points (x, y) as float32 [H, W], 0 or 1."""
     mask = np.zeros(shape, np.uint8)
     cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 255)
-    return mask.astype(np.float32) / 255
+    return np.asarray(mask, np.float32) / np.float32(255)
 
 
 def ellipse_points(centre: FloatArray, radii: tuple[float, float], count: int = 24) -> FloatArray:
@@ -64,7 +64,7 @@ def region_points(kind: str, landmarks: FloatArray, size: int, box_share: float)
     if kind == "lower":
         axis = landmarks[CHIN] - landmarks[NOSE_BRIDGE]
         along = (landmarks - landmarks[NOSE_TIP]) @ axis
-        return landmarks[along > -0.15 * float(axis @ axis)]
+        return np.asarray(landmarks[along > -0.15 * float(axis @ axis)], np.float32)
     return np.asarray(landmarks.mean(0) + (landmarks - landmarks.mean(0)) * np.float32(0.8), np.float32)
 
 
@@ -98,7 +98,7 @@ def shift_colour(image: Pixels, rng: Rng) -> Pixels:
     grey = x.mean(2, keepdims=True)
     x = grey + (x - grey) * np.float32(rng.uniform(0.7, 1.3))
     x = (x - 128) * np.float32(rng.uniform(0.88, 1.12)) + np.float32(128 + rng.uniform(-15, 15))
-    return np.clip(x, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(x, 0, 255), np.uint8)
 
 
 def change_sharpness(image: Pixels, rng: Rng) -> Pixels:
@@ -112,7 +112,9 @@ def change_sharpness(image: Pixels, rng: Rng) -> Pixels:
         return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.5)), np.uint8)
     small = max(16, round(size / rng.uniform(1.3, 3)))
     down = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-    up = int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4, cv2.INTER_NEAREST], p=[0.4, 0.3, 0.2, 0.1]))
+    up = int(
+        rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4, cv2.INTER_NEAREST], p=[0.4, 0.3, 0.2, 0.1])
+    )
     return np.asarray(cv2.resize(down, (size, size), interpolation=up), np.uint8)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import tflite
+import tflite  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
 
 from training.common.bundle import Variant, write_bundle
@@ -69,7 +69,7 @@ class _Converter:
             tflite.TensorType.FLOAT32: np.float32,
             tflite.TensorType.INT32: np.int32,
         }
-        return raw.view(kinds[tensor.Type()]).reshape(tensor.ShapeAsNumpy())
+        return np.asarray(raw.view(kinds[tensor.Type()]).reshape(tensor.ShapeAsNumpy()))
 
     def initializer(self, name: str, value: npt.NDArray[Any]) -> str:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
@@ -206,8 +206,8 @@ def convert(source: bytes) -> onnx.ModelProto:
     converter = _Converter(source)
     regressor, score = converter.run()
     entry = f"t{int(converter.graph.Inputs(0))}"
-    scale = converter.initializer("input_scale", np.float32(1 / 127.5))
-    offset = converter.initializer("input_offset", np.float32(1.0))
+    scale = converter.initializer("input_scale", np.array(1 / 127.5, np.float32))
+    offset = converter.initializer("input_offset", np.array(1.0, np.float32))
     head = [
         helper.make_node("Cast", ["image"], ["image_float"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["image_float"], ["image_nchw"], perm=[0, 3, 1, 2]),

@@ -143,6 +143,13 @@ def fold_normalisation(layers: nn.Sequential) -> nn.Sequential:
     return result.train()
 
 
+def channels_last(module: nn.Module) -> None:
+    """Lay out convolution weights channels-last, which convolves fastest on CPUs."""
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
 def build(weights: Path | None, dropout: float = 0.2) -> Detector:
     """A detector with normalisations folded, from ImageNet weights (None: random, for tests)."""
     detector = Detector(dropout)
@@ -151,4 +158,5 @@ def build(weights: Path | None, dropout: float = 0.2) -> Detector:
     detector.backbone.layers = fold_normalisation(detector.backbone.layers)
     nn.init.zeros_(detector.heads.weight)
     nn.init.constant_(detector.heads.bias, -1.0)
-    return detector.to(memory_format=torch.channels_last)
+    channels_last(detector)
+    return detector

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from video_analyzer.crops import square_crop
+from video_analyzer.detector import Face, FaceDetector, largest
 
 from training.common.bundle import session
 from training.common.manifest import Sample
 from training.common.paths import cache_folder
 from training.video.corpus import FloatArray, Pixels, read_corpus, read_landmarks, read_picture
-from video_analyzer.crops import square_crop
-from video_analyzer.detector import Face, FaceDetector, largest
 
 # what training cuts its own crops from: wider than any of them
 STORED_SCALE, STORED_SIZE = 1.6, 208
-CROP_SCALE, CROP_SIZE = 1.25, 128
+CROP_SCALE, CROP_SIZE = 1.15, 112
 
 
 class OnnxSession:
@@ -46,7 +46,7 @@ def load_detector(bundle: Path) -> FaceDetector:
 class Prepared:
     """A corpus cut into crops, in the manifest's order.
 
-    ``stored`` uint8 [N, 208, 208, 3] are wide crops for training, ``crops`` uint8 [N, 128, 128, 3] are cut
+    ``stored`` uint8 [N, 208, 208, 3] are wide crops for training, ``crops`` uint8 [N, 112, 112, 3] are cut
     as the service cuts them, ``points`` float32 [N, 468, 2] are landmarks in pixels of ``stored`` (NaN:
     none), ``face_pixels`` [N] is the larger side of the face's box in the picture, ``detected`` [N] says
     whether the detector found it (else the box comes from the landmarks or the picture's middle).
@@ -85,9 +85,7 @@ def prepare(corpus: Path, folder: Path, detector: FaceDetector) -> Prepared:
     landmarks = read_landmarks(corpus, samples)
     count = len(samples)
     folder.mkdir(parents=True, exist_ok=True)
-    stored = np.lib.format.open_memmap(
-        folder / "stored.npy", "w+", np.uint8, (count, STORED_SIZE, STORED_SIZE, 3)
-    )
+    stored = np.lib.format.open_memmap(folder / "stored.npy", "w+", np.uint8, (count, STORED_SIZE, STORED_SIZE, 3))
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (count, CROP_SIZE, CROP_SIZE, 3))
     boxes = np.zeros((count, 4), np.float32)
     detected = np.zeros(count, np.bool_)

@@ -50,8 +50,8 @@ def synthesize(prepared: Prepared, autoencoder: nn.Module, count: int, seed: int
     """Write ``count`` reconstructions of genuine samples, drawn so that each source counts by the root of its size.
 
     The file holds ``rows`` (sample numbers), ``sizes`` (the decoder's picture size) and ``pictures`` uint8
-    [count, 144, 144, 3], padded with zeros where the size is smaller. It is rewritten as work proceeds, and work goes on
-    from what it holds. Returns how many there are.
+    [count, 144, 144, 3], padded with zeros where the size is smaller. It is rewritten as work proceeds, and work
+    goes on from what it holds. Returns how many there are.
     """
     genuine = [i for i, s in enumerate(prepared.samples) if s.label == 0 and is_used(s)]
     weights = np.array(sampling_weights([prepared.samples[i] for i in genuine]))

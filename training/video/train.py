@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from training.video.batches import BLENDED, GENUINE, RESYNTHESIZED, Batch, Batches, Mixture, Reconstructions
 from training.video.network import Detector, build, either, imagenet_weights
@@ -72,12 +72,12 @@ def loss_of(logits: Tensor, kinds: Tensor) -> Tensor:
     there alone. Genuine and manipulated crops weigh the same.
     """
     target = (kinds != GENUINE).float()
-    joint = F.binary_cross_entropy_with_logits(either(logits), target, reduction="none")
+    joint = functional.binary_cross_entropy_with_logits(either(logits), target, reduction="none")
     loss = (joint[target == 0].mean() + joint[target == 1].mean()) / 2
     for expert, kind in ((0, BLENDED), (1, RESYNTHESIZED)):
         mine = logits[kinds == kind, expert]
         if len(mine):
-            loss = loss + 0.25 * F.softplus(-mine).mean()
+            loss = loss + 0.25 * functional.softplus(-mine).mean()
     return loss
 
 
@@ -109,7 +109,7 @@ class Trainer:
         images, kinds = to_tensor(self.batches.draw(self.step))
         loss = loss_of(self.model(images), kinds)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
@@ -151,9 +151,7 @@ def load_average(path: Path) -> Detector:
 
 def training_rows(prepared: Prepared, held_out: tuple[int, ...]) -> list[int]:
     """Samples whose fold, and the further folds that hide them, are not held out."""
-    return [
-        i for i, s in enumerate(prepared.samples) if s.fold not in held_out and not s.also_held_out & set(held_out)
-    ]
+    return [i for i, s in enumerate(prepared.samples) if s.fold not in held_out and not s.also_held_out & set(held_out)]
 
 
 def train(config: Config, prepared: Prepared, work: Path, weights: Path | None) -> Path:
@@ -164,8 +162,8 @@ def train(config: Config, prepared: Prepared, work: Path, weights: Path | None) 
         training_rows(prepared, config.held_out),
         Reconstructions(work / "reconstructions.npz"),
         config.mixture,
-        config.size,
-        config.seed,
+        size=config.size,
+        seed=config.seed,
     )
     trainer = Trainer(config, batches, weights)
     if checkpoint.is_file():

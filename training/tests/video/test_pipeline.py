@@ -1,0 +1,128 @@
+"""The whole way on a drawn corpus: prepare, train, go on, export, calibrate, evaluate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.video import evaluate, export
+from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Reconstructions
+from training.video.calibrate import calibrate
+from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
+from training.video.scores import held_out_scores, joint, tracks
+from training.video.train import Config, Trainer, learning_rate, train, training_rows
+
+ROOT = Path(__file__).resolve().parents[3]
+MIXTURE = Mixture(genuine=2, blended=1, resynthesized=1, fake=1)
+
+
+@pytest.fixture(scope="module")
+def prepared(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(corpus, folder, load_detector(ROOT / "models/face_detector"))
+    return load_prepared(corpus, folder)
+
+
+def config(name: str, *folds: int) -> Config:
+    return Config(name, held_out=folds, steps=2, checkpoint_every=1, size=CROP_SIZE, mixture=MIXTURE)
+
+
+@pytest.fixture(scope="module")
+def bundle(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("bundle")
+    for name, folds in (("a", (2, 4)), ("b", (0, 3))):
+        train(config(name, *folds), prepared, work, None)
+        (work / f"{name}.toml").write_text(f"held_out = {list(folds)}\n")
+    export.export(prepared, ["a", "b"], work=work, configs=work, version="0", out=out)
+    (out / "MODEL_CARD.md").write_text(f"# Card\n{evaluate.START}{evaluate.END}\n")
+    return out
+
+
+def test_finds_the_drawn_faces(prepared: Prepared) -> None:
+    assert prepared.detected.mean() > 0.8
+    assert prepared.crops.shape == (30, CROP_SIZE, CROP_SIZE, 3)
+    assert ((prepared.face_pixels > 60) & (prepared.face_pixels < 150)).all()
+
+
+def test_refuses_a_folder_of_another_corpus(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="prepare"):
+        load_prepared(corpus, tmp_path)
+
+
+def test_training_never_sees_held_out_folds(prepared: Prepared) -> None:
+    rows = training_rows(prepared, (2, 4))
+    assert {prepared.samples[i].fold for i in rows} == {0, 1, 3}
+
+
+def batches(prepared: Prepared) -> Batches:
+    rows = training_rows(prepared, (0,))
+    nothing = Reconstructions(Path("missing.npz"))
+    return Batches(prepared, rows, nothing, Mixture(3, 2, 1, 4), size=CROP_SIZE, seed=3)
+
+
+def test_batches_depend_on_seed_and_step_alone(prepared: Prepared) -> None:
+    first, again = batches(prepared).draw(7), batches(prepared).draw(7)
+    np.testing.assert_array_equal(first.images, again.images)
+    assert (first.images != batches(prepared).draw(8).images).any()
+    assert np.bincount(first.kinds).tolist() == [3, 2, 0, 4]
+    assert {GENUINE, BLENDED, FAKE} == set(first.kinds.tolist())
+
+
+def test_training_goes_on_where_it_stopped(prepared: Prepared, tmp_path: Path) -> None:
+    whole = Trainer(config("x", 0), batches(prepared), None)
+    for _ in range(3):
+        whole.advance()
+    part = Trainer(config("x", 0), batches(prepared), None)
+    part.advance()
+    part.save(tmp_path / "x.pt")
+    rest = Trainer(config("x", 0), batches(prepared), None)
+    rest.resume(tmp_path / "x.pt")
+    rest.advance()
+    rest.advance()
+    for a, b in zip(whole.average.values(), rest.average.values(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_learning_rate_warms_up_and_decays() -> None:
+    recipe = replace(config("x"), steps=100, warmup=10, decay_share=0.5, learning_rate=1.0)
+    assert learning_rate(recipe, 0) == pytest.approx(0.1)
+    assert learning_rate(recipe, 30) == 1.0
+    assert learning_rate(recipe, 99) == pytest.approx(0.02)
+
+
+def test_bundle_carries_each_members_held_out_logits(bundle: Path, prepared: Prepared) -> None:
+    document = json.loads((bundle / "model.json").read_text())
+    assert document["calibration"]["held_out_folds"] == [[2, 4], [0, 3]]
+    logit, experts = export.run(bundle / "video.fp32.onnx", prepared.crops[:5])
+    np.testing.assert_allclose(logit, joint(experts).mean(1), atol=1e-4)
+    scores = held_out_scores(prepared, bundle)
+    assert set(scores.folds.tolist()) == {0, 2, 3, 4}
+    assert len(tracks(scores).samples) == 16
+
+
+def test_calibrates_and_writes_the_card(bundle: Path, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    # two steps teach nothing, so the members' logits are replaced by ones that know the answer
+    def knowing(_path: Path, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.array([prepared.samples[row_of[crop.tobytes()]].label for crop in crops])
+        spread = np.linspace(-1, 1, len(crops))
+        experts = np.repeat((labels * 1.5 + spread)[:, None, None], 2, 1).repeat(2, 2)
+        return joint(experts).mean(1), experts
+
+    row_of = {np.asarray(crop).tobytes(): i for i, crop in enumerate(prepared.crops)}
+    monkeypatch.setattr("training.video.scores.run", knowing)
+    monkeypatch.setattr(evaluate, "degraded", lambda crops, _change: crops)
+    monkeypatch.setattr(evaluate, "imagenet_weights", lambda: None)
+    calibrate(prepared, bundle)
+    calibration = json.loads((bundle / "model.json").read_text())["calibration"]
+    thresholds = calibration["thresholds"]
+    assert 0 <= thresholds["likely_authentic"] <= thresholds["likely_deepfake"] <= 1
+    assert calibration["temperature"] > 0
+    evaluate.write_figures(bundle / "MODEL_CARD.md", evaluate.figures(prepared, bundle))
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert "### Families" in card
+    assert "| all, pooled |" in card

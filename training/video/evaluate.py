@@ -1,0 +1,270 @@
+"""Judge a bundle on the folds that its members never saw and write every figure of its card.
+
+python -m training.video.evaluate --bundle models/video [--write]
+
+The shipped graph gives each member's logits beside the detector's own; a crop is judged by the members whose
+training saw neither its method nor its source. With --write the tables replace those in the bundle's card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from training.common.bundle import session
+from training.common.calibration import Calibration
+from training.common.metrics import Interval, auc, bootstrap, expected_calibration_error, paired_accuracy, rate_at
+from training.video.augment import video_like
+from training.video.baseline import held_out_logits
+from training.video.calibrate import FALSE_ALARMS, false_alarm_threshold
+from training.video.corpus import LEFT_OUT_FAMILIES, Pixels
+from training.video.export import as_input
+from training.video.network import imagenet_weights
+from training.video.prepare import Prepared, arguments, load_prepared
+from training.video.scores import Scores, headline, held_out_scores, read_document, source_weights, tracks
+
+START, END = "<!-- figures:start -->", "<!-- figures:end -->"
+PAIRED = ("dfl_original", "faceswap_dfm")
+Row = Sequence[object]
+
+
+def table(header: Sequence[str], rows: Sequence[Row]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def interval(s: Scores) -> Interval:
+    """AUC with its bootstrap interval over sources and methods."""
+    return bootstrap(auc, s.logits, s.labels, groups=s.sources)
+
+
+def fold_table(frames: Scores, clips: Scores) -> str:
+    """AUC per held-out fold, of frames and of clips."""
+    rows: list[Row] = []
+    for fold in [*sorted(set(frames.folds.tolist())), None]:
+        f, c = (s.where(lambda x, k=fold: k is None or x.fold == k) for s in (frames, clips))  # type: ignore[misc]
+        counts = f"{(c.labels == 0).sum()} / {(c.labels == 1).sum()}"
+        rows.append(("all, pooled" if fold is None else fold, counts, interval(f), interval(c)))
+    return table(("held-out fold", "clips real / fake", "AUC of frames", "AUC of clips"), rows)
+
+
+def family_table(clips: Scores, threshold: float) -> str:
+    """Every family of fakes against the genuine clips of its folds; for each expert apart, too."""
+    rows: list[Row] = []
+    for family in sorted({s.family for s in clips.samples if s.label}):
+        folds = {s.fold for s in clips.samples if s.label and s.family == family}
+        part = clips.where(lambda s, f=family, k=folds: s.family == f if s.label else s.fold in k)  # type: ignore[misc]
+        experts = [auc(part.experts[:, i], part.labels) for i in (0, 1)]
+        name = f"{family} (not in the headline)" if family in LEFT_OUT_FAMILIES else family
+        called = rate_at(part.logits[part.labels == 1], threshold)
+        rows.append((name, int(part.labels.sum()), interval(part), *experts, called))
+    return table(("family", "clips", "AUC", "blend expert", "whole-face expert", "called fake"), rows)
+
+
+def method_table(clips: Scores, threshold: float) -> str:
+    """Every method with at least three clips against the genuine clips of its fold."""
+    rows: list[Row] = []
+    for method in sorted({s.source for s in clips.samples if s.label}):
+        part = clips.where(lambda s, m=method: s.label == 0 or s.source == m)  # type: ignore[misc]
+        fold = next(s.fold for s in part.samples if s.label)
+        part = part.where(lambda s, k=fold: s.fold == k)  # type: ignore[misc]
+        if part.labels.sum() >= 3:
+            called = rate_at(part.logits[part.labels == 1], threshold)
+            rows.append((method, int(part.labels.sum()), auc(part.logits, part.labels), called))
+    return table(("method", "clips", "AUC", "called fake"), rows)
+
+
+def size_matched(s: Scores, bins: int = 4) -> float:
+    """Mean AUC within bins of face size, weighted by the fakes in each: size itself cannot help."""
+    edges = np.quantile(s.face_pixels, np.linspace(0, 1, bins + 1)[1:-1])
+    index = np.searchsorted(edges, s.face_pixels)
+    values, weights = [], []
+    for b in range(bins):
+        y = s.labels[index == b]
+        if y.any() and not y.all():
+            values.append(auc(s.logits[index == b], y))
+            weights.append(int(y.sum()))
+    return float(np.average(values, weights=weights))
+
+
+def paired(frames: Scores) -> tuple[Interval, float, int] | None:
+    """AUC and pair accuracy of swapped frames against the very frames they were made from."""
+    names = {kind: {s.path.name: i for i, s in enumerate(frames.samples) if s.source == kind} for kind in PAIRED}
+    common = sorted(set(names[PAIRED[0]]) & set(names[PAIRED[1]]))
+    if not common:
+        return None
+    real, fake = ([names[kind][n] for n in common] for kind in PAIRED)
+    part = frames.at(np.array([*real, *fake], np.int64))
+    groups = [re.sub(r"_\d+\.\w+$", "", s.path.name) for s in part.samples]
+    figure = bootstrap(auc, part.logits, part.labels, groups=groups)
+    return figure, paired_accuracy(frames.logits[real], frames.logits[fake]), len(common)
+
+
+def false_alarm_table(clips: Scores, held_out: Sequence[Sequence[int]]) -> str:
+    """Rates at a threshold set on the genuine clips of the other members' folds: unseen sources on both sides."""
+    rows: list[Row] = []
+    for folds in held_out:
+        development = clips.where(lambda s, k=tuple(folds): s.fold not in k)  # type: ignore[misc]
+        own = clips.where(lambda s, k=tuple(folds): s.fold in k)  # type: ignore[misc]
+        if not (development.labels == 0).any():
+            continue
+        threshold = false_alarm_threshold(development, FALSE_ALARMS)
+        genuine, fake = own.labels == 0, own.labels == 1
+        weights = source_weights(own.samples)
+        alarms = own.logits >= threshold
+        rows.append(
+            (
+                f"folds {', '.join(map(str, folds))}",
+                rate_at(own.logits[genuine], threshold),
+                float(np.average(alarms[genuine], weights=weights[genuine])),
+                rate_at(own.logits[fake], threshold),
+                float(np.average(alarms[fake], weights=weights[fake])),
+            )
+        )
+    header = ("judged on", "real called fake", "real, sources evened", "fake called fake", "fake, methods evened")
+    return table(header, rows)
+
+
+def degraded(crops: Pixels, change: Callable[[Pixels, np.random.Generator], Pixels]) -> Pixels:
+    """All crops through one change, the same each time."""
+    rng = np.random.default_rng(5)
+    return np.stack([change(np.asarray(crop), rng) for crop in crops])
+
+
+def jpeg(quality: int) -> Callable[[Pixels, np.random.Generator], Pixels]:
+    """JPEG compression of a crop at one quality."""
+
+    def change(crop: Pixels, _rng: np.random.Generator) -> Pixels:
+        data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+    return change
+
+
+def half_size(crop: Pixels, _rng: np.random.Generator) -> Pixels:
+    """A crop as of a face half as large."""
+    small = cv2.resize(crop, (crop.shape[1] // 2, crop.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (crop.shape[1], crop.shape[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def condition_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
+    """AUC of clips and rates at the shipped threshold under compression and loss of size."""
+    conditions: dict[str, Callable[[Pixels, np.random.Generator], Pixels] | None] = {
+        "as stored (JPEG 90)": None, "JPEG 60": jpeg(60), "JPEG 30": jpeg(30),
+        "coarse, deblocked": video_like, "half the size": half_size,
+    }  # fmt: skip
+    rows: list[Row] = []
+    for name, change in conditions.items():
+        crops = None if change is None else degraded(prepared.crops, change)
+        clips = tracks(headline(held_out_scores(prepared, bundle, "fp32", crops)))
+        rates = [rate_at(clips.logits[clips.labels == v], threshold) for v in (0, 1)]
+        rows.append((name, auc(clips.logits, clips.labels), *rates))
+    return table(("condition", "AUC of clips", "real called fake", "fake called fake"), rows)
+
+
+def milliseconds(bundle: Path, variant: str, prepared: Prepared) -> float:
+    """Median time of one crop on one core."""
+    graph = session(bundle / read_document(bundle)["variants"][variant]["file"])
+    crop, spent = as_input(prepared.crops[:1]), []
+    for _ in range(60):
+        start = time.perf_counter()
+        graph.run(None, {"faces": crop})
+        spent.append(time.perf_counter() - start)
+    return float(np.median(spent) * 1e3)
+
+
+def variant_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
+    """What each variant costs and loses."""
+    rows: list[Row] = []
+    for variant in read_document(bundle)["variants"]:
+        clips = tracks(headline(held_out_scores(prepared, bundle, variant)))
+        rates = [rate_at(clips.logits[clips.labels == v], threshold) for v in (0, 1)]
+        rows.append(
+            (variant, auc(clips.logits, clips.labels), *rates, f"{milliseconds(bundle, variant, prepared):.1f}")
+        )
+    return table(("variant", "AUC of clips", "real called fake", "fake called fake", "ms a crop"), rows)
+
+
+def verdict_table(clips: Scores, calibration: Calibration, thresholds: dict[str, float]) -> str:
+    """Share of each verdict, and the calibration error, on held-out clips."""
+    p = calibration.probabilities(clips.logits)
+    low, high = thresholds["likely_authentic"], thresholds["likely_deepfake"]
+    rows: list[Row] = []
+    for name, v in (("real", 0), ("fake", 1)):
+        x = p[clips.labels == v]
+        fake, clear = rate_at(x, high), 1 - rate_at(x, low)
+        rows.append((name, clear, 1 - fake - clear, fake))
+    error = expected_calibration_error(p, clips.labels, source_weights(clips.samples))
+    return table(("clips", "likely authentic", "uncertain", "likely deepfake"), rows) + (
+        f"\n\nExpected calibration error (sources evened, even odds): {error:.3f}."
+    )
+
+
+def figures(prepared: Prepared, bundle: Path) -> str:
+    """All tables of the card, as Markdown."""
+    calibration_of: dict[str, Any] = read_document(bundle)["calibration"]
+    calibration = Calibration(calibration_of["temperature"], calibration_of["bias"])
+    thresholds: dict[str, float] = calibration_of["thresholds"]
+    high = thresholds["likely_deepfake"]
+    threshold = float((np.log(high / (1 - high)) - calibration.bias) * calibration.temperature)
+    every = held_out_scores(prepared, bundle)
+    frames, clips = headline(every), tracks(headline(every))
+    parts = ["### Methods and sources held out together", fold_table(frames, clips)]
+    parts.append(f"AUC within bins of face size (four, of clips): {size_matched(clips):.3f}.")
+    pair = paired(every)
+    if pair:
+        parts.append(
+            f"Swapped frames against the frames they were made from ({pair[2]} pairs): AUC {pair[0]}, "
+            f"the swap scores higher in {pair[1]:.1%} of pairs."
+        )
+    weights = imagenet_weights()
+    if weights:
+        logits = held_out_logits(prepared, frames, calibration_of["held_out_folds"], weights)
+        base = replace(frames, logits=logits)
+        pair = paired(base)
+        parts.append(
+            f"ImageNet features with logistic regression, same folds: AUC of frames {interval(base)}, "
+            f"of clips {interval(tracks(base))}" + (f", of the pairs {pair[0]}." if pair else ".")
+        )
+    parts += [
+        "### Verdicts at the shipped thresholds", verdict_table(clips, calibration, thresholds),
+        "### Threshold set on other sources", false_alarm_table(clips, calibration_of["held_out_folds"]),
+        "### Variants", variant_table(prepared, bundle, threshold),
+        "### Compression and size", condition_table(prepared, bundle, threshold),
+        "### Families", family_table(tracks(every), threshold),
+        "### Methods with three clips or more", method_table(clips, threshold),
+    ]  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def write_figures(card: Path, text: str) -> None:
+    """Replace what stands between the markers in a card."""
+    before, rest = card.read_text(encoding="utf-8").split(START)
+    after = rest.split(END)[1]
+    card.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments(parser)
+    parser.add_argument("--bundle", type=Path, default=Path("models/video"))
+    parser.add_argument("--write", action="store_true", help="put the tables into the bundle's card")
+    options = parser.parse_args()
+    text = figures(load_prepared(options.corpus, options.work / "prepared"), options.bundle)
+    print(text)
+    if options.write:
+        write_figures(options.bundle / "MODEL_CARD.md", text)
+
+
+if __name__ == "__main__":
+    main()

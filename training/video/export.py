@@ -1,0 +1,197 @@
+"""Join trained members into one graph and write the bundle's ONNX files, in fp32 and int8.
+
+python -m training.video.export --members member_a member_b --out models/video
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor, nn
+
+from training.common.bundle import Variant, session, write_bundle
+from training.video.corpus import Pixels
+from training.video.network import Detector, either
+from training.video.prepare import CROP_SCALE, CROP_SIZE, Prepared, arguments, load_prepared
+from training.video.train import load_average, read_config, training_rows
+
+OPSET = 17
+FP32, INT8 = "video.fp32.onnx", "video.int8.onnx"
+MIN_FACE_PIXELS = 64
+CALIBRATION_CROPS = 256
+LICENSE = "Code MIT; weights for research use, since corpora with research-only licenses trained them (see the card)"
+
+
+class Ensemble(nn.Module):
+    """Face crops uint8 [N, 3, S, S] to ``logit`` [N] and ``experts`` [N, members, 2].
+
+    The logit is the mean of the members' joint logits. Each member's experts come out beside it, so that
+    a member can be evaluated on the folds that it never saw.
+    """
+
+    def __init__(self, members: Sequence[Detector]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        images = faces.float()
+        experts = torch.stack([member(images) for member in self.members], dim=1)
+        joint = torch.stack([either(experts[:, i]) for i in range(len(self.members))], dim=1)
+        return joint.mean(1), experts
+
+
+def as_input(crops: Pixels) -> Pixels:
+    """Crops [N, S, S, 3] as the graph takes them: [N, 3, S, S]."""
+    return np.ascontiguousarray(np.asarray(crops).transpose(0, 3, 1, 2))
+
+
+def to_onnx(ensemble: Ensemble, path: Path) -> None:
+    """Write an ensemble as ONNX with a free batch axis."""
+    example = torch.zeros((2, 3, CROP_SIZE, CROP_SIZE), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        # the newer exporter needs a further package and writes the same graph
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            ensemble.eval(),
+            (example,),
+            str(path),
+            input_names=["faces"],
+            output_names=["logit", "experts"],
+            dynamic_axes={"faces": {0: "N"}, "logit": {0: "N"}, "experts": {0: "N"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def store_as_half(source: Path, path: Path) -> None:
+    """Halve a graph's file: weights are kept in float16 and cast when the graph is loaded.
+
+    Computation stays in float32; the runtime folds the casts away.
+    """
+    model = onnx.load(source)
+    casts = []
+    for initializer in model.graph.initializer:
+        value = numpy_helper.to_array(initializer)
+        if value.dtype == np.float32 and value.size >= 256:
+            name = initializer.name
+            half = numpy_helper.from_array(value.astype(np.float16), f"{name}.half")
+            initializer.CopyFrom(half)
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+class _Crops(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, crops: Pixels, batch: int = 16) -> None:
+        self._batches = iter([crops[i : i + batch] for i in range(0, len(crops), batch)])
+
+    def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {"faces": batch}
+
+
+def quantize(source: Path, path: Path, crops: Pixels) -> None:
+    """Quantize statically to int8 (QDQ) with activation ranges from ``crops`` [N, 3, S, S].
+
+    Weights use 7 bits: products of 8-bit weights saturate on CPUs without VNNI. The heads stay in float32.
+    """
+    prepared = path.with_suffix(".prepared.onnx")
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    # only what the runtime computes in int8; the experts' logits and their joint stay in float32
+    quantize_static(
+        str(prepared),
+        str(path),
+        _Crops(crops),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=["Conv", "Add", "Clip"],
+        nodes_to_exclude=[node.name for node in onnx.load(prepared).graph.node if "backbone" not in node.name],
+        per_channel=True,
+        reduce_range=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+    prepared.unlink()
+
+
+def run(path: Path, crops: Pixels, batch: int = 32) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """``logit`` [N] and ``experts`` [N, members, 2] of crops [N, S, S, 3]."""
+    graph = session(path)
+    parts = [
+        graph.run(["logit", "experts"], {"faces": as_input(crops[i : i + batch])}) for i in range(0, len(crops), batch)
+    ]
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def export(prepared: Prepared, members: Sequence[str], *, work: Path, configs: Path, version: str, out: Path) -> Path:
+    """Write the graphs and a ``model.json`` whose calibration `training.video.calibrate` then fills in."""
+    out.mkdir(parents=True, exist_ok=True)
+    recipes = [read_config(configs / f"{name}.toml") for name in members]
+    ensemble = Ensemble([load_average(work / f"{name}.pt") for name in members])
+    full = work / "ensemble.onnx"
+    to_onnx(ensemble, full)
+    store_as_half(full, out / FP32)
+    rows = training_rows(prepared, recipes[0].held_out)
+    chosen = np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False)
+    quantize(full, out / INT8, as_input(prepared.crops[np.sort(chosen)]))
+    golden = as_input(prepared.crops[np.sort(chosen)[:4]])
+    return write_bundle(
+        out,
+        name="lite0-two-experts",
+        version=version,
+        task="face-manipulation",
+        license_name=LICENSE,
+        model_input={
+            "name": "faces",
+            "layout": "NCHW",
+            "dtype": "uint8",
+            "size": CROP_SIZE,
+            "crop_scale": CROP_SCALE,
+            "min_face_pixels": MIN_FACE_PIXELS,
+        },
+        output={"name": "logit", "kind": "logit"},
+        calibration={
+            "temperature": 1.0,
+            "bias": 0.0,
+            "thresholds": {"likely_authentic": 0.0, "likely_deepfake": 1.0},
+            "aggregation": {"kind": "mean"},
+            "track_combination": {"kind": "max"},
+            "held_out_folds": [list(recipe.held_out) for recipe in recipes],
+        },
+        variants={"fp32": Variant(FP32, tolerance=0.05), "int8": Variant(INT8, auc_loss=1.0, tolerance=2.5)},
+        golden=golden,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments(parser)
+    parser.add_argument("--members", nargs="+", default=["member_a", "member_b"])
+    parser.add_argument("--configs", type=Path, default=Path("training/video/config"))
+    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument("--out", type=Path, default=Path("models/video"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    prepared = load_prepared(options.corpus, options.work / "prepared")
+    path = export(
+        prepared, options.members, work=options.work, configs=options.configs, version=options.version, out=options.out
+    )
+    print(json.dumps(json.loads(path.read_text())["variants"], indent=2))
+
+
+if __name__ == "__main__":
+    main()

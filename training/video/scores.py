@@ -1,0 +1,116 @@
+"""Held-out scores of a bundle: every crop is judged by the members that never saw its fold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.common.manifest import Sample
+from training.video.corpus import Pixels, is_used
+from training.video.export import run
+from training.video.prepare import Prepared
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Samples with their held-out logits [N], and the experts' mean held-out logits [N, 2]."""
+
+    samples: tuple[Sample, ...]
+    logits: Array
+    experts: Array
+    face_pixels: Array
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        return np.array([s.label for s in self.samples], np.int64)
+
+    @property
+    def sources(self) -> list[str]:
+        return [s.source for s in self.samples]
+
+    @property
+    def folds(self) -> npt.NDArray[np.int64]:
+        return np.array([s.fold for s in self.samples], np.int64)
+
+    def where(self, keep: Callable[[Sample], bool]) -> Scores:
+        """The scores of some samples."""
+        return self.at(np.array([i for i, s in enumerate(self.samples) if keep(s)], np.int64))
+
+    def at(self, rows: npt.NDArray[np.int64]) -> Scores:
+        """The scores of the given rows."""
+        return Scores(
+            tuple(self.samples[i] for i in rows.tolist()), self.logits[rows], self.experts[rows], self.face_pixels[rows]
+        )
+
+
+def joint(experts: npt.NDArray[np.floating[Any]]) -> Array:
+    """Logit of "at least one expert is right" [...] of the experts' logits [..., 2]."""
+    a, b = experts[..., 0].astype(np.float64), experts[..., 1].astype(np.float64)
+    return np.asarray(np.logaddexp(np.logaddexp(a, b), a + b), np.float64)
+
+
+def read_document(bundle: Path) -> dict[str, Any]:
+    """The bundle's model.json."""
+    document: dict[str, Any] = json.loads((bundle / "model.json").read_text(encoding="utf-8"))
+    return document
+
+
+def held_out_scores(prepared: Prepared, bundle: Path, variant: str = "fp32", crops: Pixels | None = None) -> Scores:
+    """Judge the samples of every fold that at least one member holds out; ``crops`` replace the prepared ones."""
+    document = read_document(bundle)
+    held_out: list[list[int]] = document["calibration"]["held_out_folds"]
+    rows = np.array([i for i, s in enumerate(prepared.samples) if any(s.fold in folds for folds in held_out)], np.int64)
+    source = prepared.crops if crops is None else crops
+    _, experts = run(bundle / document["variants"][variant]["file"], source[rows])
+    samples = tuple(prepared.samples[i] for i in rows.tolist())
+    unseen = np.array([[s.fold in folds for folds in held_out] for s in samples])
+    weights = unseen / unseen.sum(1, keepdims=True)
+    return Scores(
+        samples,
+        (joint(experts) * weights).sum(1),
+        (experts * weights[..., None]).sum(1),
+        prepared.face_pixels[rows].astype(np.float64),
+    )
+
+
+def tracks(scores: Scores) -> Scores:
+    """Frames of one clip (same group, source and label) become one score, their mean; photos stay as they are."""
+    members: dict[tuple[object, ...], list[int]] = {}
+    for i, s in enumerate(scores.samples):
+        clip = s.fields.get("kind") == "video-frame" and s.group
+        key: tuple[object, ...] = (s.label, s.source, s.group, s.fields.get("identity", "")) if clip else (i,)
+        members.setdefault(key, []).append(i)
+    groups = list(members.values())
+    first = scores.at(np.array([g[0] for g in groups], np.int64))
+    return replace(
+        first,
+        logits=np.array([scores.logits[g].mean() for g in groups]),
+        experts=np.array([scores.experts[g].mean(0) for g in groups]).reshape(-1, 2),
+        face_pixels=np.array([scores.face_pixels[g].mean() for g in groups]),
+    )
+
+
+def headline(scores: Scores) -> Scores:
+    """What the headline figures count: restored photos are left out."""
+    return scores.where(is_used)
+
+
+def source_weights(samples: Sequence[Sample]) -> Array:
+    """Weights with which every source of a label counts by the root of its size, and both labels the same; mean 1."""
+    sizes: dict[tuple[int, str], int] = {}
+    for s in samples:
+        sizes[s.label, s.source] = sizes.get((s.label, s.source), 0) + 1
+    weights = np.array([sizes[s.label, s.source] ** -0.5 for s in samples])
+    labels = np.array([s.label for s in samples])
+    for label in (0, 1):
+        if (labels == label).any():
+            weights[labels == label] *= 0.5 * len(weights) / weights[labels == label].sum()
+    return weights
