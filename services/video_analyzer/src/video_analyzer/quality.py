@@ -40,7 +40,7 @@ class QualityGates:
         min_visible: share of the box that lies inside the frame.
         min_luma, max_luma: mean brightness, 0..255.
         min_contrast: standard deviation of the brightness, 0..255.
-        min_sharpness: see `sharpness`; most faces lie below it after a blur of 3% of their side, hardly any after one of 1%.
+        min_sharpness: see `sharpness`; most faces lie below it after a blur of 3% of their side, hardly any after 1%.
     """
 
     min_face_pixels: float
