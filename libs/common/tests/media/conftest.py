@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -33,17 +32,16 @@ def children() -> set[int]:
     return found
 
 
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
-    before, descriptors = children(), set(os.listdir("/proc/self/fd"))
+    before, descriptors = children(), open_descriptors()
     yield
     assert children() <= before
-    assert len(os.listdir("/proc/self/fd")) <= len(descriptors)
-
-
-@pytest.fixture
-def child_count() -> Callable[[], int]:
-    return lambda: len(children())
+    assert open_descriptors() <= descriptors
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from sg_common.analysis import Job
 from sg_common.errors import LimitExceeded
+from sg_common.media import DecodeLimits, open_audio
 
 from tests.support.media import Film, Sound, damage, numbered_picture, remux, tone, write_audio, write_media
 
@@ -101,9 +103,6 @@ def test_the_default_stream_is_preferred_over_the_longest(tmp_path: Path, decode
 
 
 def test_blocks_are_ten_seconds_whatever_the_packets(tmp_path: Path) -> None:
-    from sg_common.analysis import Job
-    from sg_common.media import DecodeLimits, open_audio
-
     path = write_audio(tmp_path / "long.flac", tone(25.0, 16000), rate=16000, codec="flac")
     with open_audio(path, sample_rate=16000, limits=DecodeLimits(), job=Job(60)) as reader:
         assert [block.shape for block in reader] == [(160000,), (160000,), (80000,)]

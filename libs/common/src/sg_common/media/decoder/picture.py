@@ -100,5 +100,5 @@ def _orientation(frame: VideoFrame) -> tuple[int, bool]:
     a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32)[:5].astype(np.float64)
     mirrored = bool(a * d - b * c < 0)
     if mirrored:
-        a, c = -a, -c
+        a, b = -a, -b
     return round(np.degrees(np.arctan2(-b, a)) / 90) % 4, mirrored
