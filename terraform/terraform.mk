@@ -16,15 +16,21 @@ lint-terraform: setup-infra  ## terraform fmt and validate, checkov, and types o
 	TF_CLI_CONFIG_FILE="$(TF_RC)" terraform -chdir=terraform init -backend=false -input=false -no-color >/dev/null
 	TF_CLI_CONFIG_FILE="$(TF_RC)" terraform -chdir=terraform validate -no-color
 	$(BIN_INFRA)/checkov -d terraform --framework terraform --skip-download --compact --quiet
-	$(BIN_INFRA)/mypy tests/terraform benchmarks/cost
+	$(BIN_INFRA)/mypy tests/terraform
 
 test-terraform: setup-infra  ## terraform test, then apply to an emulator, read back, destroy (about 4 minutes)
 	$(BIN_INFRA)/python -m pytest --confcutdir=tests/terraform tests/terraform
 
-bench-cost:  ## remake docs/cost.md from prices and benchmark figures
+mutate-terraform: setup-infra  ## break every rule once and see that a test notices (an hour; WORD=queue picks some)
+	$(BIN_INFRA)/python -m tests.terraform.mutations $(WORD)
+
+bench-cost-measure: setup  ## measure the CPU seconds of a clip that docs/cost.md counts with
+	$(BIN)/python -m benchmarks.cost.measure
+
+bench-cost:  ## remake docs/cost.md from prices, Terraform's defaults and measured clips
 	$(PYTHON) -m benchmarks.cost.cost
 
 lint: lint-terraform
 test: test-terraform
 
-.PHONY: setup-infra lint-terraform test-terraform bench-cost
+.PHONY: setup-infra lint-terraform test-terraform mutate-terraform bench-cost-measure bench-cost

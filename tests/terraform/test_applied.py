@@ -73,13 +73,17 @@ def test_nodes_lie_in_private_subnets_that_leave_through_nat(aws: Any) -> None:
     for subnet in subnets:
         assert subnet["MapPublicIpOnLaunch"] is False
         tables = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet["SubnetId"]]}])
-        routes = {r["DestinationCidrBlock"]: r for r in tables["RouteTables"][0]["Routes"] if "DestinationCidrBlock" in r}
+        routes = {
+            r["DestinationCidrBlock"]: r for r in tables["RouteTables"][0]["Routes"] if "DestinationCidrBlock" in r
+        }
         assert routes["0.0.0.0/0"].get("NatGatewayId", "").startswith("nat-")
 
 
 def test_media_images_and_queues_have_endpoints(aws: Any) -> None:
     endpoints = aws("ec2").describe_vpc_endpoints()["VpcEndpoints"]
-    assert {e["ServiceName"].removeprefix("com.amazonaws.ap-northeast-2."): e["VpcEndpointType"] for e in endpoints} == {
+    assert {
+        e["ServiceName"].removeprefix("com.amazonaws.ap-northeast-2."): e["VpcEndpointType"] for e in endpoints
+    } == {
         "s3": "Gateway",
         "ecr.api": "Interface",
         "ecr.dkr": "Interface",
@@ -135,9 +139,9 @@ def test_one_upload_becomes_one_message_in_each_queue(aws: Any, outputs: dict[st
                     QueueUrl=outputs["queue_urls"][service], MaxNumberOfMessages=10, WaitTimeSeconds=0
                 ).get("Messages", [])
             events = [json.loads(message["Body"]) for message in received]
-            assert [(e["detail-type"], e["detail"]["bucket"]["name"], e["detail"]["object"]["key"]) for e in events] == [
-                ("Object Created", BUCKET, "uploads/u1/clip.mp4")
-            ], service
+            assert [
+                (e["detail-type"], e["detail"]["bucket"]["name"], e["detail"]["object"]["key"]) for e in events
+            ] == [("Object Created", BUCKET, "uploads/u1/clip.mp4")], service
     finally:
         for version in s3.list_object_versions(Bucket=BUCKET).get("Versions", []):
             s3.delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])

@@ -189,7 +189,9 @@ def test_keda_can_only_count_messages(documents: dict[str, Any]) -> None:
     assert not allowed(role, Request("sqs:GetQueueAttributes", f"arn:aws:sqs:ap-northeast-2:{ACCOUNT}:other"))
 
 
-@pytest.mark.parametrize("action", ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"])
+@pytest.mark.parametrize(
+    "action", ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"]
+)
 def test_the_autoscaler_scales_this_clusters_groups_only(action: str, documents: dict[str, Any]) -> None:
     role = documents["silver-guardian-cluster-autoscaler"]
     assert allowed(role, Request(action, GROUP, {OWNED: "owned"}))
@@ -200,7 +202,9 @@ def test_the_autoscaler_scales_this_clusters_groups_only(action: str, documents:
 def test_the_autoscaler_otherwise_only_reads(documents: dict[str, Any]) -> None:
     role = documents["silver-guardian-cluster-autoscaler"]
     actions = {action for action in get_all_actions() if any(allowed_by_action(role, action))}
-    levels = {action: get_action_data(*action.split(":"))[action.split(":")[0]][0]["access_level"] for action in actions}
+    levels = {
+        action: get_action_data(*action.split(":"))[action.split(":")[0]][0]["access_level"] for action in actions
+    }
     changing = {action for action, level in levels.items() if level not in ("Read", "List")}
     assert changing == {"autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"}
     assert allowed(role, Request("eks:DescribeNodegroup", f"{NODE_GROUPS}/silver-guardian-cluster/ml-spot/1"))
@@ -273,7 +277,9 @@ def test_only_our_rule_may_send_to_a_queue(queue: str, aws: Any) -> None:
 
 def test_nodes_may_join_and_pull_and_not_touch_data(documents: dict[str, Any], key: str) -> None:
     role = documents["silver-guardian-cluster-node"]
-    assert allowed(role, Request("ecr:BatchGetImage", f"arn:aws:ecr:ap-northeast-2:{ACCOUNT}:repository/audio-analyzer"))
+    assert allowed(
+        role, Request("ecr:BatchGetImage", f"arn:aws:ecr:ap-northeast-2:{ACCOUNT}:repository/audio-analyzer")
+    )
     assert allowed(role, Request("ecr:GetAuthorizationToken"))
     assert allowed(role, Request("ec2:DescribeInstances"))
     for request in (

@@ -92,6 +92,8 @@ def test_lock_file_and_state_are_not_committed() -> None:
 
 def test_only_the_aws_provider_is_needed() -> None:
     sources = {
-        source for path in CONFIGURATION.rglob("*.tf") for source in re.findall(r'source += "(\w+/\w+)"', path.read_text())
+        source
+        for path in CONFIGURATION.rglob("*.tf")
+        for source in re.findall(r'source += "(\w+/\w+)"', path.read_text())
     }
     assert sources == {"hashicorp/aws"}

@@ -1,0 +1,107 @@
+"""CPU seconds that one clip costs each service: the measured half of docs/cost.md.
+
+    python -m benchmarks.cost.measure    (`make bench-cost-measure`; writes benchmarks/results/clips.json)
+
+Each clip is made here: half a minute of synthetic speech as AAC in MP4, and ten seconds of 1280x720
+H.264 with one face. CPU seconds are user and system time of the service and its decoder child on the second of
+two analyses, so they hold neither model load nor waiting. A service whose model is not there is left out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import resource
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sg_common.analysis import AnalysisOptions, Job
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "clips.json"
+AUDIO_SECONDS = 30
+VIDEO_SECONDS = 10
+
+
+def cpu_seconds() -> float:
+    """Of this process and its finished children."""
+    usages = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def second_time(work: Callable[[], object]) -> float:
+    """CPU seconds of the second of two runs."""
+    work()
+    start = cpu_seconds()
+    work()
+    return round(cpu_seconds() - start, 3)
+
+
+def audio(folder: Path) -> dict[str, object]:
+    """The audio analyzer on speech without a pause, its dearest input."""
+    from audio_analyzer.analyzer import build_analyzer  # noqa: PLC0415  (a service at a time)
+    from audio_analyzer.settings import AudioSettings  # noqa: PLC0415
+
+    from tests.support.media import write_audio  # noqa: PLC0415
+    from tests.support.speech import RATE, speech  # noqa: PLC0415
+
+    path = write_audio(folder / "voice.m4a", speech(AUDIO_SECONDS)[None, :], rate=RATE, codec="aac")
+    analyzer = build_analyzer(AudioSettings())
+    return {
+        "service": "audio-analyzer",
+        "clip": f"{AUDIO_SECONDS} s of speech, AAC in MP4",
+        "cpu_seconds": second_time(lambda: analyzer.analyze(path, AnalysisOptions(), Job())),
+        "model": f"{analyzer.model.name} {analyzer.model.version} {analyzer.model.variant}",
+    }
+
+
+def video(folder: Path) -> dict[str, object]:
+    """The video analyzer with its default frame budget."""
+    from video_analyzer.analyzer import VideoAnalyzer  # noqa: PLC0415
+    from video_analyzer.settings import VideoSettings  # noqa: PLC0415
+
+    from benchmarks.video import write_clip  # noqa: PLC0415
+
+    path = write_clip(folder / "face.mp4", VIDEO_SECONDS, (1280, 720), 200)
+    analyzer = VideoAnalyzer(VideoSettings())
+    return {
+        "service": "video-analyzer",
+        "clip": f"{VIDEO_SECONDS} s of 1280x720 H.264 with one face",
+        "cpu_seconds": second_time(lambda: analyzer.analyze(path, AnalysisOptions(), Job())),
+        "model": f"{analyzer.model.name} {analyzer.model.version} {analyzer.model.variant}",
+    }
+
+
+def measured(folder: Path) -> Iterator[dict[str, object]]:
+    models = Path(__file__).resolve().parents[2] / "models"
+    for service, bundle in ((audio, "audio"), (video, "video")):
+        if (models / bundle / "model.json").is_file():
+            yield service(folder)
+        else:
+            print(f"models/{bundle} holds no bundle: left out")
+
+
+def machine() -> str:
+    """The processor, in the kernel's words."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return "unknown processor"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        clips = list(measured(Path(scratch)))
+    document = {
+        "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "by": "python -m benchmarks.cost.measure",
+        "machine": machine(),
+        "clips": clips,
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(document, indent=2) + "\n")
+    print(json.dumps(document, indent=2))
+
+
+if __name__ == "__main__":
+    main()
