@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TERRAFORM_RC = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "silver-guardian/terraform.rc"
 REGION = "ap-northeast-2"
-APPLY_SECONDS = 400
+APPLY_SECONDS = 600
 
 # These tests run in .venv-infra (`make test-terraform`), which holds the policy scanner, and not with the services'.
 if importlib.util.find_spec("checkov") is None:
