@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON_TRAINING ?= .venv-training/bin/python
 DATA ?= ../shared/data
+TORCH ?= torch==2.13.0
 PROJECTS := libs/common services/audio_analyzer services/video_analyzer
 
 help:  ## list the verbs
@@ -16,17 +17,26 @@ help:  ## list the verbs
 
 # --- set-up: each stamp is remade only when what it depends on changed ---
 
-$(VENV)/.ready: requirements/dev.txt $(PROJECTS:%=%/pyproject.toml)
+# $(call environment,FOLDER,LOCK): a virtual environment with a lock's packages and this repository's own.
+define environment
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed as '$(PYTHON)' (or make PYTHON=/path/to/python3.11)" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
+	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	@echo "setting up $(1) ..."
+	@$(1)/bin/python -m pip install -q --require-hashes -r $(2)
+	@$(1)/bin/python -m pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
+endef
+
+$(VENV)/.ready: requirements/dev.txt $(PROJECTS:%=%/pyproject.toml)
+	$(call environment,$(VENV),requirements/dev.txt)
 	@touch $@
 
 .venv-training/.ready: requirements/training.txt $(PROJECTS:%=%/pyproject.toml)
-	@test -x .venv-training/bin/python || $(PYTHON) -m venv .venv-training
-	.venv-training/bin/python -m pip install -q --require-hashes -r requirements/training.txt
-	.venv-training/bin/python -m pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
+	$(call environment,.venv-training,requirements/training.txt)
+	@.venv-training/bin/python -m pip install -q $(TORCH)
+	@touch $@
+
+.venv-training/.engines: requirements/synthesis.txt .venv-training/.ready
+	@.venv-training/bin/python -m pip install -q --require-hashes -r requirements/synthesis.txt
 	@touch $@
 
 setup: $(VENV)/.ready  ## make the virtual environment (.venv)
@@ -47,11 +57,14 @@ analyze: setup  ## judge one file: make analyze FILE=clip.mp4
 lint-python: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests)
+	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests) tests/support tests/e2e tests/*.py tools benchmarks docker
 
-lint: lint-python  ## ruff, mypy strict, and the linters of infrastructure files
+lint-training: setup-training
+	.venv-training/bin/python -m mypy training
 
-test: test-python  ## run the tests
+lint: lint-python lint-training  ## ruff, mypy strict, and the linters of infrastructure files
+
+test: test-python test-training  ## run the tests
 
 test-python: setup
 	$(BIN)/python -m pytest
@@ -61,13 +74,17 @@ format: setup  ## rewrite the Python files in the house's format
 
 lock: setup  ## remake the requirement locks
 	$(BIN)/python -m pip install -q uv
-	cd requirements && for name in dev audio video build training infra; do \
+	cd requirements && for name in dev audio video build training synthesis infra; do \
 	  ../$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$name.in -o $$name.txt; done
 
 -include benchmarks/faults/faults.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk
 
+# Their rules are in training/*/*.mk.
+test-training evaluate-audio evaluate-video train-video: setup-training
+train-audio: setup-training .venv-training/.engines
+
 docs: setup  ## remake docs/configuration.md from the settings
 	$(BIN)/python tools/document_settings.py
 
-.PHONY: help setup setup-training run analyze lint lint-python test test-python format lock docs
+.PHONY: help setup setup-training run analyze lint lint-python lint-training test test-python format lock docs
