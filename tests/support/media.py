@@ -142,11 +142,13 @@ def cut(source: Path, target: Path, share: float) -> Path:
     return target
 
 
-def damage(source: Path, target: Path, *, seed: int, flips: int = 20, after: int = 0) -> Path:
-    """Flip bytes at random places behind the first `after` bytes."""
+def damage(
+    source: Path, target: Path, *, seed: int, flips: int = 20, after: int = 0, before: int | None = None
+) -> Path:
+    """Flip bytes at random places behind the first `after` bytes and within the first `before`."""
     data = bytearray(source.read_bytes())
     chance = np.random.default_rng(seed)
-    for place in chance.integers(after, len(data), flips):
+    for place in chance.integers(after, min(len(data), before or len(data)), flips):
         data[place] ^= int(chance.integers(1, 256))
     target.write_bytes(data)
     return target
