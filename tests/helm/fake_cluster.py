@@ -156,6 +156,8 @@ class FakeCluster:
             item["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
         elif resource == "customresourcedefinitions":
             item["status"] = {"conditions": [{"type": t, "status": "True"} for t in ("Established", "NamesAccepted")]}
+        elif resource in ("scaledobjects", "httpscaledobjects"):
+            item["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
         elif resource == "deployments":
             self._play_deployment(item)
         elif resource == "pods" and "ownerReferences" not in item["metadata"]:
