@@ -8,7 +8,7 @@ train-audio:  ## train the audio detector on $(DATA)/audio and write models/audi
 	$(PYTHON_TRAINING) -m training.audio.synthesize --data $(DATA)/audio
 	$(PYTHON_TRAINING) -m training.audio.prepare $(AUDIO_DATA)
 	$(PYTHON_TRAINING) -m training.audio.train $(AUDIO_DATA)
-	$(PYTHON_TRAINING) -m training.audio.export $(AUDIO_DATA) --out $(AUDIO_BUNDLE)
+	$(PYTHON_TRAINING) -m training.audio.export $(AUDIO_DATA) --out $(AUDIO_BUNDLE) --int8
 	$(PYTHON_TRAINING) -m training.audio.calibrate --data $(DATA)/audio --bundle $(AUDIO_BUNDLE)
 	$(PYTHON_TRAINING) -m training.audio.evaluate $(AUDIO_DATA) --bundle $(AUDIO_BUNDLE) --write
 

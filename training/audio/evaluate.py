@@ -259,7 +259,7 @@ def main() -> None:
     """Print the report, and write it into the card when asked."""
     parser = arguments(__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--per-source", type=int, default=2)
+    parser.add_argument("--per-source", type=int, default=1)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     settings = config.load(options.config)
