@@ -31,6 +31,8 @@ MAX_RECEIVES = 5
 VISIBILITY_SECONDS = 6
 SLOTS = 4
 _BATCH = 10
+_QUEUE_LENGTH = 120
+_SPEAK_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,7 @@ def main() -> int:
         ground = _prepare(store, aws)
         plan = _plan(options)
         versions = _upload(ground, plan.cases)
-        _send(ground, plan.cases)
-        print(f"{len(plan.cases)} messages wait after {time.monotonic() - started:.0f} s", flush=True)
+        print(f"{len(versions)} objects are there after {time.monotonic() - started:.0f} s", flush=True)
         s3_proxy = stack.enter_context(proxied(store.url, Weather(), options.seed))
         sqs_proxy = stack.enter_context(proxied(aws.url, Weather(), options.seed + 1))
         environment = {
@@ -76,7 +77,7 @@ def main() -> int:
             **_settings(ground.queue.url.replace(aws.url, sqs_proxy.url), folder),
         }
         with running_fleet(options.workers, options.analyzer, environment, folder, options.seed) as fleet:
-            _oversee(ground, fleet, len(plan.cases), options.kills, options.limit)
+            _oversee(ground, fleet, plan.cases, options.kills, options.limit)
         left = read_left(ground.s3, ground.sqs, BUCKET, "results/", ground.queue.dead_url)
         tally = compare(plan.cases, left, Standard(plan.judge, versions, plan.result_name))
         tally.kills = len(fleet.kills)
@@ -131,12 +132,26 @@ def _upload(ground: Ground, cases: Sequence[Case]) -> dict[str, str]:
         return dict(pool.map(put, (case for case in cases if case.key is not None and case.data)))
 
 
-def _send(ground: Ground, cases: Sequence[Case]) -> None:
-    bodies = [case.body for case in cases for _ in range(case.copies)]
-    for start in range(0, len(bodies), _BATCH):
-        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + _BATCH])]
-        answer = ground.sqs.send_message_batch(QueueUrl=ground.queue.url, Entries=entries)
-        assert not answer.get("Failed"), answer
+class Feed:
+    """Sends the messages as fast as they are answered: the emulated queue slows down with its length."""
+
+    def __init__(self, ground: Ground, cases: Sequence[Case]) -> None:
+        self._ground = ground
+        self._bodies = [case.body for case in cases for _ in range(case.copies)]
+        self.total = len(self._bodies)
+
+    @property
+    def left(self) -> int:
+        return len(self._bodies)
+
+    def top_up(self, waiting: int) -> None:
+        """Send what makes `_QUEUE_LENGTH` of the waiting messages."""
+        while self._bodies and waiting < _QUEUE_LENGTH:
+            batch, self._bodies = self._bodies[:_BATCH], self._bodies[_BATCH:]
+            entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(batch)]
+            answer = self._ground.sqs.send_message_batch(QueueUrl=self._ground.queue.url, Entries=entries)
+            assert not answer.get("Failed"), answer
+            waiting += len(batch)
 
 
 def _settings(queue_url: str, folder: Path) -> dict[str, str]:
@@ -155,18 +170,21 @@ def _settings(queue_url: str, folder: Path) -> dict[str, str]:
     }
 
 
-def _oversee(ground: Ground, fleet: Fleet, messages: int, kills: int, limit_seconds: float) -> None:
-    """Kill a worker whenever another share of the messages is done, until the queue is empty."""
+def _oversee(ground: Ground, fleet: Fleet, cases: Sequence[Case], kills: int, limit_seconds: float) -> None:
+    """Kill a worker whenever another share of the messages is done, until all are sent and the queue is empty."""
     end = time.monotonic() + limit_seconds
-    at_start = ground.remaining()
     spoken = time.monotonic()
+    feed = Feed(ground, cases)
+    feed.top_up(0)
     empty = 0
     while time.monotonic() < end:
         fleet.tend()
-        remaining = ground.remaining()
-        if len(fleet.kills) < kills and at_start - remaining >= (len(fleet.kills) + 0.5) * at_start * 0.9 / kills:
+        waiting = ground.remaining()
+        remaining = waiting + feed.left
+        feed.top_up(waiting)
+        if len(fleet.kills) < kills and feed.total - remaining >= (len(fleet.kills) + 0.5) * feed.total * 0.9 / kills:
             print(f"{remaining:6} left: {fleet.kill_one().name}", flush=True)
-        elif time.monotonic() - spoken > 30:
+        elif time.monotonic() - spoken > _SPEAK_SECONDS:
             spoken = time.monotonic()
             print(f"{remaining:6} left", flush=True)
         # A message on its way back counts nowhere for a moment, so the queue must be seen empty more than once.
@@ -174,7 +192,7 @@ def _oversee(ground: Ground, fleet: Fleet, messages: int, kills: int, limit_seco
         if empty >= 3:
             return
         time.sleep(0.3)
-    print(f"the campaign did not end in {limit_seconds:g} s with {messages} messages", file=sys.stderr)
+    print(f"the campaign did not end in {limit_seconds:g} s", file=sys.stderr)
 
 
 def _report(tally: Tally, fleet: Fleet, proxies: tuple[Proxy, ...], seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -115,20 +116,15 @@ def test_a_malformed_message_still_tells_who_waits() -> None:
     assert caught.value.task_token == "t"
 
 
+NAMES = st.sampled_from(["Records", "s3", "bucket", "name", "object", "key", "detail", "eventSource", "Event"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(
-        st.sampled_from(["Records", "s3", "bucket", "name", "object", "key", "source", "detail", "eventSource", "Event"])
-        | st.text(max_size=3),
-        inner,
-    ),
-)  # fmt: skip
+    lambda inner: st.lists(inner) | st.dictionaries(NAMES | st.text(max_size=3), inner),
+)
 
 
 @given(JSON, st.sampled_from(["aws.s3", "x"]), st.sampled_from(["Object Created", "x"]))
 def test_no_message_can_do_more_than_be_refused(value: Any, source: str, detail_type: str) -> None:
     for body in (value, {"Records": value}, {"source": source, "detail-type": detail_type, "detail": value}):
-        try:
-            parse_message(json.dumps(body), "video")
-        except MalformedMessage as error:
-            assert error.detail
+        with suppress(MalformedMessage):
+            assert isinstance(parse_message(json.dumps(body), "video"), Order)

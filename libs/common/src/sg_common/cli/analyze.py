@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report, Status
+from sg_common.cli.arguments import add_sample_rate
 from sg_common.errors import BundleError, MissingStream, NotMedia, ServiceError
 from sg_common.observability import configure_logging
 from sg_common.service import AnalyzerService
@@ -37,9 +38,7 @@ class _Outcome:
 def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="media files")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file instead of sentences")
-    parser.add_argument(
-        "--sample-rate", type=_positive, metavar="N", help="video: analyse exactly one frame in N (default: a budget)"
-    )
+    add_sample_rate(parser)
     parser.epilog = (
         "Exit status: 0 when every file was judged by at least one analyzer, 2 when any could not be read. "
         "'inconclusive' is an answer: the sentence says what was missing."
@@ -131,10 +130,3 @@ def _print_json(path: Path, outcomes: Sequence[_Outcome]) -> None:
             error = outcome.error
             answer[outcome.kind] = {"error": {"code": error.code, "status": error.status, "detail": error.detail}}
     print(json.dumps(answer))
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value

@@ -99,19 +99,19 @@ class SqsQueue:
             )
         return None
 
-    def extend(self, messages: Sequence[Message]) -> None:
-        """Hide messages for `visibility_seconds` from now."""
+    def extend(self, messages: Sequence[Message]) -> list[Message]:
+        """Hide messages for `visibility_seconds` from now; those that could not be."""
+        failed: list[Message] = []
         for start in range(0, len(messages), _BATCH):
+            batch = messages[start : start + _BATCH]
             entries = [
                 {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": self.visibility_seconds}
-                for index, message in enumerate(messages[start : start + _BATCH])
+                for index, message in enumerate(batch)
             ]
             with self._translated("extend"):
                 answer = self._keeper.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
-            for failure in answer.get("Failed", []):
-                # Another worker may have it by now; the result's conditional write keeps that harmless.
-                self._on_error("extend")
-                log.warning("a message could not be kept hidden", extra={"cause": failure.get("Code")})
+            failed += [batch[int(failure["Id"])] for failure in answer.get("Failed", [])]
+        return failed
 
     def give_back(self, message: Message, after_seconds: float = 0) -> None:
         """Let others see the message again, `after_seconds` from now."""

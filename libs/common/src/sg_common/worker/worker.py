@@ -160,13 +160,22 @@ class WorkerHost(ServiceHost):
         pause = self.settings.queue_visibility_seconds / _EXTENSIONS_PER_VISIBILITY
         while True:
             time.sleep(pause)
-            held = [(message, slot.task_token) for slot in self._slots if (message := slot.kept_message) is not None]
             try:
-                if held:
-                    self._queue.extend([message for message, _ in held])
-                for token in (token for _, token in held if token is not None):
-                    self._tasks.heartbeat(token)
+                self._hold()
             except QueueUnavailable:
                 continue
             except Exception:
                 log.exception("unexpected failure of the keeper")
+
+    def _hold(self) -> None:
+        held = {message: slot for slot in self._slots if (message := slot.kept_message) is not None}
+        tokens = [token for slot in held.values() if (token := slot.task_token) is not None]
+        if not held:
+            return
+        for message in self._queue.extend(list(held)):
+            if held[message].kept_message is message:
+                # Another worker may have it by now; the result's conditional write keeps that harmless.
+                self.worker_metrics.errors.labels("extend").inc()
+                log.warning("a message could not be kept hidden", extra={"message_id": message.identifier})
+        for token in tokens:
+            self._tasks.heartbeat(token)
