@@ -230,8 +230,8 @@ Where the calls cost more than the judging, a faster model would save little.
 - **The defaults.** `maxReplicas: {chart["maxReplicas"]}` and `ml_spot_max_size = {largest}` cap the bill: about
   {ceiling:,.0f} clips of the slower kind a day. More waits in the queue, for its retention, until somebody raises them.
 - **A thousand a day** needs one pod for minutes; what is felt is the start from zero, below.
-- **A million a day** stays under every quota. Raise the two ceilings; ask for the Spot vCPU quota of the account, which is
-  often below what the nodes need.
+- **A million a day** stays under every quota in the table. Raise the two ceilings, and the account's Spot vCPU quota,
+  which is often below what the nodes need.
 - **A hundred million a day** exceeds default quotas (bold, at the peak). EventBridge's deliveries come first and are a
   request for a higher quota, or a region that has it. S3 splits prefixes as they grow busy and answers 503 meanwhile,
   which workers meet with backoff; results lie below their objects' keys and so spread as uploads do. Hundreds of nodes
