@@ -86,7 +86,7 @@ def s3_server(folder: Path | None = None) -> Iterator[S3Server]:
         data = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sg-s3-")))
         server = S3Server(url="")
         (data / "identities.json").write_text(json.dumps(_identities(server)))
-        master, volume, filer, gateway, iceberg, unused = free_ports(6, also=_GRPC_OFFSET)
+        master, volume, filer, gateway, unused = free_ports(5, also=_GRPC_OFFSET)
         command = [
             str(_tool("weed")), "-logtostderr", "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             f"-master.port={master}", f"-master.port.grpc={master + _GRPC_OFFSET}", "-master.telemetry=false",
@@ -96,7 +96,7 @@ def s3_server(folder: Path | None = None) -> Iterator[S3Server]:
             f"-filer.localSocket={data}/filer.sock",
             "-s3", f"-s3.port={gateway}", f"-s3.port.grpc={gateway + _GRPC_OFFSET}",
             f"-s3.localSocket={data}/s3.sock", f"-s3.config={data}/identities.json",
-            f"-s3.port.iceberg={iceberg}", f"-debug.port={unused}",
+            "-s3.port.iceberg=0", "-s3.port.lance=0", f"-debug.port={unused}",
         ]  # fmt: skip
         process = stack.enter_context(_running(command, data / "weed.log"))
         ready = S3Server(url=f"http://127.0.0.1:{gateway}")
