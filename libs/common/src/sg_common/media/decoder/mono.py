@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from typing import cast
 
 import av.error
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.filter.graph import Graph
 
+LOUDEST = 1e3  # float audio may hold anything, infinities too
 MAX_CHANNELS = 64  # of FFmpeg's `pan`; the channels beyond stay unheard
 
 
@@ -27,6 +29,7 @@ class MonoResampler:
         self._rate = rate
         self._kind: tuple[str, str, int] | None = None
         self._graph: Graph | None = None
+        self._waiting = 0
 
     def feed(self, frame: AudioFrame) -> Iterator[npt.NDArray[np.float32]]:
         """The samples that one more frame completes, arrays of shape (samples,)."""
@@ -36,15 +39,22 @@ class MonoResampler:
         if kind != self._kind:
             yield from self.flush()
             self._kind, self._graph = kind, _graph(frame, self._rate)
+        if self._graph is None:
+            return
         frame.pts = None  # samples follow each other, whatever the container's timestamps say
-        if self._graph is not None:
-            yield from _pass(self._graph, frame)
+        self._waiting += frame.samples
+        self._graph.push(frame)
+        if self._waiting >= frame.sample_rate:
+            self._waiting = 0
+            yield from _done(self._graph)
 
     def flush(self) -> Iterator[npt.NDArray[np.float32]]:
-        """The samples still held back by the resampling filter."""
+        """The samples still held back."""
         if self._graph is not None:
-            yield from _pass(self._graph, None)
+            self._graph.push(None)
+            yield from _done(self._graph)
         self._kind = self._graph = None
+        self._waiting = 0
 
 
 def _graph(frame: AudioFrame, rate: int) -> Graph:
@@ -65,19 +75,19 @@ def _graph(frame: AudioFrame, rate: int) -> Graph:
         graph.add("aformat", sample_fmts="flt"),
         graph.add("abuffersink"),
     ).configure()
+    graph.set_audio_frame_size(rate // 4)  # large frames: each costs a call or two
     return graph
 
 
-def _pass(graph: Graph, frame: AudioFrame | None) -> Iterator[npt.NDArray[np.float32]]:
-    graph.push(frame)
+def _done(graph: Graph) -> Iterator[npt.NDArray[np.float32]]:
     while True:
         try:
-            done = graph.pull()
+            frame = cast(AudioFrame, graph.pull())
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
             if error.errno == errno.EAGAIN:
                 return
             raise
-        # Broken float audio may hold anything.
-        yield np.clip(np.nan_to_num(done.to_ndarray().reshape(-1)), -1e3, 1e3).astype(np.float32, copy=False)
+        samples = np.nan_to_num(frame.to_ndarray().reshape(-1))
+        yield np.clip(samples, -LOUDEST, LOUDEST).astype(np.float32, copy=False)
