@@ -44,14 +44,17 @@ RESOURCES = [
     ("http.keda.sh/v1alpha1", "httpscaledobjects", "HTTPScaledObject", True),
 ]
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
-ML_NODE = {
+ML_NODE: Object = {
     "metadata": {
         "name": "ml-1",
         "labels": {"workload": "ml", "nodeType": "spot", "eks.amazonaws.com/nodegroup": "ml-spot"},
     },
     "spec": {"taints": [{"key": "workload", "value": "ml", "effect": "NoSchedule"}]},
 }
-GENERAL_NODE = {"metadata": {"name": "general-1", "labels": {"eks.amazonaws.com/nodegroup": "general"}}, "spec": {}}
+GENERAL_NODE: Object = {
+    "metadata": {"name": "general-1", "labels": {"eks.amazonaws.com/nodegroup": "general"}},
+    "spec": {},
+}
 
 
 def merge(target: Object, patch: Object) -> Object:
@@ -101,7 +104,7 @@ class FakeCluster:
     def get(self, resource: str, name: str, namespace: str = "") -> Object | None:
         return self.objects.get((resource, namespace, name))
 
-    def list(self, resource: str, namespace: str | None = None) -> list[Object]:
+    def all(self, resource: str, namespace: str | None = None) -> list[Object]:
         with self._lock:
             return [o for (r, n, _), o in sorted(self.objects.items()) if r == resource and namespace in (None, n)]
 
@@ -216,7 +219,7 @@ class FakeCluster:
         return ready
 
     def _node_for(self, spec: Object) -> str | None:
-        for node in self.list("nodes"):
+        for node in self.all("nodes"):
             labels = node["metadata"].get("labels", {})
             selected = all(labels.get(k) == v for k, v in spec.get("nodeSelector", {}).items())
             tolerated = all(
@@ -381,7 +384,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._watch(plural, namespace, query)
         else:
             version = max([0, *(e[0] for e in self.cluster._events)])
-            items = [o for o in self.cluster.list(plural, namespace or None) if _selected(o, query)]
+            items = [o for o in self.cluster.all(plural, namespace or None) if _selected(o, query)]
             self._send(
                 {
                     "kind": f"{kind}List",

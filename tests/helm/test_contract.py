@@ -32,7 +32,7 @@ from tests.helm.fake_cluster import FakeCluster
 
 MIB = 2**20
 GIB = 2**30
-# Requests of what runs on every EKS node: aws-node with its policy agent, kube-proxy, and room for a log or metrics agent.
+# Requests of what runs on every EKS node: aws-node with its policy agent, kube-proxy, and room for an agent for logs.
 DAEMONS = {"cpu": 0.05 + 0.1 + 0.1, "memory": 256 * MIB, "pods": 4}
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
@@ -92,7 +92,7 @@ def infrastructure(deployed: Deployed) -> Infrastructure:
 @pytest.fixture(scope="session")
 def pods(deployed: Deployed, live_cluster: FakeCluster) -> dict[str, Object]:
     """Pod templates of the deployed release."""
-    found = live_cluster.list("deployments", NAMESPACE)
+    found = live_cluster.all("deployments", NAMESPACE)
     return {item["metadata"]["name"]: item["spec"]["template"] for item in found}
 
 
@@ -169,7 +169,7 @@ def allocatable(kind: str, disk_gib: float, emulator: str) -> dict[str, float]:
     255 MiB and 11 MiB for each pod that the network interfaces allow; 100 MiB before eviction. The hypervisor takes
     about 7.5% of the memory, as the node autoscalers assume. A tenth of the disk is kept before eviction.
     """
-    ec2 = boto3.client(
+    ec2: Any = boto3.client(
         "ec2", endpoint_url=emulator, region_name="ap-northeast-2", aws_access_key_id="t", aws_secret_access_key="t"
     )
     (found,) = ec2.describe_instance_types(InstanceTypes=[kind])["InstanceTypes"]
@@ -228,7 +228,7 @@ def test_the_most_workers_fit_the_largest_group(
     smallest = allocatable("c5.xlarge", 100, emulator)
     most = {
         item["metadata"]["name"]: item["spec"]["maxReplicaCount"]
-        for item in live_cluster.list("scaledobjects", NAMESPACE)
+        for item in live_cluster.all("scaledobjects", NAMESPACE)
     }
     for resource in ("cpu", "memory"):
         needed = sum(demand([pods[name]], "requests", resource) * count for name, count in most.items())
@@ -278,7 +278,7 @@ def test_keda_reads_the_queues_that_the_workers_serve(
     (statement,) = infrastructure.policies(infrastructure.outputs["keda_role_arn"])
     readable = set(statement["Resource"])
     by_url = {queue["url"]: queue["arn"] for queue in infrastructure.of("aws_sqs_queue")}
-    for item in live_cluster.list("scaledobjects", NAMESPACE):
+    for item in live_cluster.all("scaledobjects", NAMESPACE):
         url = item["spec"]["triggers"][0]["metadata"]["queueURL"]
         assert url == environment(pods[item["spec"]["scaleTargetRef"]["name"]])["SG_QUEUE_URL"]
         assert by_url[url] in readable

@@ -100,7 +100,7 @@ def test_deploys(deployed: Deployed, live_cluster: FakeCluster) -> None:
     assert steps_of(deployed.log) == STEPS
     assert f"deploy: done, images {deployed.tag}" in deployed.log
     assert "(dry run" not in deployed.log
-    names = {item["metadata"]["name"] for item in live_cluster.list("deployments", NAMESPACE)}
+    names = {item["metadata"]["name"] for item in live_cluster.all("deployments", NAMESPACE)}
     assert names == WORKLOADS
 
 
@@ -174,7 +174,7 @@ def test_again_is_safe(deployed: Deployed, live_cluster: FakeCluster) -> None:
     assert "video-analyzer:" + deployed.tag + " is there" in ended.stdout
     calls = deployed.checkout.calls()
     assert not any(call.startswith(("docker push", "docker login", "kubectl create namespace")) for call in calls)
-    names = {item["metadata"]["name"] for item in live_cluster.list("deployments", NAMESPACE)}
+    names = {item["metadata"]["name"] for item in live_cluster.all("deployments", NAMESPACE)}
     assert names == WORKLOADS
 
 

@@ -84,7 +84,7 @@ def test_woken_services_are_put_back_to_sleep(check: Callable[..., Any], cluster
         deployment = cluster.get("deployments", name, NAMESPACE)
         assert deployment is not None
         assert deployment["spec"]["replicas"] == 0
-    assert not cluster.list("pods", NAMESPACE)
+    assert not cluster.all("pods", NAMESPACE)
 
 
 def test_sleepers_can_be_left_asleep(check: Callable[..., Any], cluster: FakeCluster) -> None:
