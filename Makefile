@@ -78,7 +78,7 @@ lock: setup  ## remake the requirement locks
 	  ../$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$name.in -o $$name.txt; done
 
--include benchmarks/faults/faults.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk
+-include docker/docker.mk benchmarks/faults/faults.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk
 
 # Their rules are in training/*/*.mk.
 test-training evaluate-audio evaluate-video train-video: setup-training
