@@ -486,6 +486,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             if namespace:
                 body["metadata"]["namespace"] = namespace
+            if item is not None:
+                # Labels of other managers stay.
+                labels = item["metadata"].get("labels", {}) | body["metadata"].get("labels", {})
+                body["metadata"]["labels"] = labels
             self._send(body if dry else self.cluster.put(resource[1], body), 200 if item else 201)
             return
         if item is None:
