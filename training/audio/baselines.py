@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -15,14 +15,15 @@ from training.common.manifest import Sample, sampling_weights, split
 Features = NDArray[np.float64]
 
 
-def _power(x: Waveform, n_fft: int = 512, hop: int = 160) -> Features:
+def power_spectrogram(x: Waveform, n_fft: int = 512, hop: int = 160) -> Features:
+    """Power of Hann-windowed frames, (frames, n_fft/2+1)."""
     frames = np.lib.stride_tricks.sliding_window_view(x, n_fft)[::hop] * np.hanning(n_fft)
     return np.asarray(np.abs(np.fft.rfft(frames)) ** 2 + 1e-10, dtype=np.float64)
 
 
-def log_mel_statistics(x: Waveform) -> Features:
+def log_mel_statistics(x: Waveform, power: Features) -> Features:
     """Mean and deviation over time of 40 log-mel bands, (80,)."""
-    power = _power(x)
+    del x
     mel = 2595 * np.log10(1 + np.fft.rfftfreq(512, 1 / SAMPLE_RATE) / 700)
     edges = np.linspace(0, mel[-1], 42)
     filters = np.stack(
@@ -35,32 +36,37 @@ def log_mel_statistics(x: Waveform) -> Features:
     return np.concatenate([bands.mean(axis=0), bands.std(axis=0)])
 
 
-def bandwidth(x: Waveform) -> Features:
+def bandwidth(x: Waveform, power: Features) -> Features:
     """Frequencies below which 95, 99 and 99.9 percent of the energy lie, log, (3,)."""
-    share = np.cumsum(_power(x).sum(axis=0))
+    del x
+    share = np.cumsum(power.sum(axis=0))
     share /= share[-1]
     return np.log([np.searchsorted(share, p) + 1.0 for p in (0.95, 0.99, 0.999)])
 
 
-def loudness(x: Waveform) -> Features:
+def loudness(x: Waveform, power: Features) -> Features:
     """RMS and crest factor in decibels, (2,)."""
+    del power
     rms = np.sqrt(np.mean(np.square(x, dtype=np.float64))) + 1e-9
     return np.log([rms, np.abs(x).max() / rms + 1e-9])
 
 
-def silence(x: Waveform) -> Features:
+def silence(x: Waveform, power: Features) -> Features:
     """Levels of the quietest frames relative to the loudest, and the share of quiet frames, (4,)."""
-    energy = np.log(_power(x).sum(axis=1))
+    del x
+    energy = np.log(power.sum(axis=1))
     energy -= energy.max()
     return np.concatenate([np.quantile(energy, [0.01, 0.05, 0.2]), [(energy < -6.9).mean()]])
 
 
-def length(x: Waveform) -> Features:
+def length(x: Waveform, power: Features) -> Features:
     """Seconds, (1,)."""
+    del power
     return np.asarray([x.size / SAMPLE_RATE])
 
 
-PROBES: dict[str, Callable[[Waveform], Features]] = {
+DETECTORS: dict[str, Callable[[Waveform, Features], Features]] = {
+    "log-mel statistics, logistic regression": log_mel_statistics,
     "bandwidth alone": bandwidth,
     "loudness alone": loudness,
     "silence alone": silence,
@@ -68,20 +74,30 @@ PROBES: dict[str, Callable[[Waveform], Features]] = {
 }
 
 
+def features(waveforms: Iterable[Waveform]) -> dict[str, Features]:
+    """Features (N, size) of every simple detector for N clips."""
+    rows: dict[str, list[Features]] = {name: [] for name in DETECTORS}
+    for x in waveforms:
+        power = power_spectrogram(x)
+        for name, function in DETECTORS.items():
+            rows[name].append(function(x, power))
+    return {name: np.stack(values) for name, values in rows.items()}
+
+
 def held_out_logits(
-    features: Features, samples: Sequence[Sample], left_out: Sequence[str], penalty: float = 1e-3
+    matrix: Features, samples: Sequence[Sample], left_out: Sequence[str], penalty: float = 1e-3
 ) -> Features:
     """Logistic regression on standardised features (N, size), each fold judged by one that never saw it, (N,).
 
-    Sources weigh by the root of their size and both labels the same, as in the detector's training. Samples
-    of `left_out` families are judged but not learned from; those of no fold get NaN.
+    Sources weigh by the root of their size and both labels the same, as in the detector's training.
+    Samples of `left_out` families are judged but not learned from.
     """
     logits = np.full(len(samples), np.nan)
     for fold in sorted({s.fold for s in samples}):
         train, held_out = split(samples, fold)
         train = [i for i in train if samples[i].family not in left_out]
-        mean, scale = features[train].mean(axis=0), features[train].std(axis=0) + 1e-6
-        x = torch.from_numpy((features - mean) / scale).float().clamp(-5, 5)
+        mean, scale = matrix[train].mean(axis=0), matrix[train].std(axis=0) + 1e-6
+        x = torch.from_numpy((matrix - mean) / scale).float().clamp(-5, 5)
         y = torch.tensor([float(samples[i].label) for i in train])
         w = torch.tensor(sampling_weights([samples[i] for i in train]))
         logits[held_out] = _logistic(x[train], y, w.float(), penalty)(x[held_out]).detach().numpy()[:, 0]

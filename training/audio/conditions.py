@@ -33,20 +33,15 @@ CONDITIONS: Mapping[str, Treatment] = {
     CLEAN: lambda x, rng: x,
     TELEPHONE: _telephone,
     "AMR 12.2 kbit/s": _codec("amr-nb-12.2k"),
-    "AMR 5.9 kbit/s": _codec("amr-nb-5.9k"),
     "call: room, noise, AMR 7.4": _call,
     "Opus 16 kbit/s": _codec("opus-16k"),
     "MP3 32 kbit/s": _codec("mp3-32k"),
-    "AAC 24 kbit/s": _codec("aac-24k"),
     "WMA 32 kbit/s (never trained)": lambda x, rng: transcode(
         x, Codec("wma-32k", "wmav2", "asf", 16000, 32000, "fltp")
     ),
-    "noise 20 dB": lambda x, rng: augment.add_noise(x, rng, 20.0),
     "noise 10 dB": lambda x, rng: augment.add_noise(x, rng, 10.0),
     "reverberation 0.4 s": lambda x, rng: augment.reverberate(x, rng, 0.4),
     "low-pass 4 kHz": lambda x, rng: augment.low_pass(x, 4000.0),
-    "clipping": augment.clip,
-    "level -40 dB, 16 bits": lambda x, rng: (np.round(x * 327.67) / 32767).astype(np.float32),
     "random chain": lambda x, rng: augment.degrade(x, rng, augment.Chain()),
 }
 

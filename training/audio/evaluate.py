@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from training.audio.conditions import CLEAN, CONDITIONS, TELEPHONE
 from training.audio.pool import CLIP_SECONDS
 from training.audio.prepare import arguments, work_folder
 from training.audio.scores import Scores, few_per_source, score
-from training.audio.waveforms import read
+from training.audio.waveforms import Waveform, read
 from training.common.calibration import Calibration, threshold_for_false_alarm
 from training.common.manifest import Sample, read_manifest
 from training.common.metrics import (
@@ -77,7 +77,7 @@ def fold_table(clean: Scores, telephone: Scores) -> str:
     return table(header, rows)
 
 
-def baseline_table(clean: Scores, waveforms: Sequence[np.ndarray], left_out: Sequence[str]) -> str:
+def baseline_table(clean: Scores, waveforms: Iterable[Waveform], left_out: Sequence[str]) -> str:
     """Mean over folds of the AUC of simple detectors and of shortcuts, on the same clips and folds."""
     samples = clean.chosen
     folds = np.asarray([s.fold for s in samples])
@@ -86,10 +86,8 @@ def baseline_table(clean: Scores, waveforms: Sequence[np.ndarray], left_out: Seq
         return float(np.mean([auc(logits[folds == f], clean.labels[folds == f]) for f in np.unique(folds)]))
 
     rows: list[Row] = [("this detector", mean_auc(clean.held_out), interval(auc, clean))]
-    kinds = {"log-mel statistics, logistic regression": baselines.log_mel_statistics, **baselines.PROBES}
-    for name, function in kinds.items():
-        features = np.stack([function(x) for x in waveforms])
-        logits = baselines.held_out_logits(features, samples, left_out)
+    for name, matrix in baselines.features(waveforms).items():
+        logits = baselines.held_out_logits(matrix, samples, left_out)
         rows.append((name, mean_auc(logits), interval(auc, clean, logits)))
     return table(("detector", "AUC, mean of folds", "AUC, pooled"), rows)
 
@@ -203,10 +201,11 @@ def report(options_data: Sequence[Path], bundle: Path, work: Path, settings: con
         return s.family not in settings.left_out_families
 
     (_, clean), (_, telephone) = main = [(name, s.where(judged)) for name, s in full]
-    waveforms = [read(s.path, CLIP_SECONDS) for s in clean.chosen]
+    waveforms = (read(s.path, CLIP_SECONDS) for s in clean.chosen)
     few = few_per_source(samples, per_source)
     few = few[[judged(samples[i]) for i in few]]
-    sampled = [(name, scored(name, few)) for name in CONDITIONS]
+    sampled = [(name, Scores(samples, few, s.fold_logits[few])) for name, s in full]
+    sampled += [(name, scored(name, few)) for name in CONDITIONS if name not in (CLEAN, TELEPHONE)]
     extra = None
     if len(options_data) > 1:
         more = read_manifest(options_data[1] / "manifest.tsv")

@@ -86,7 +86,7 @@ def bootstrap(
     labels: ArrayLike,
     *,
     groups: Sequence[str] | None = None,
-    repeats: int = 500,
+    repeats: int = 300,
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Interval:
@@ -98,12 +98,29 @@ def bootstrap(
     """
     s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     names = np.arange(s.size) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    members = [[np.flatnonzero((y == v) & (names == g)) for g in np.unique(names[y == v])] for v in (0, 1)]
+    groupings = [_Grouping(np.flatnonzero(y == v), names) for v in (0, 1) if (y == v).any()]
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(repeats):
-        drawn = np.concatenate([m[i] for m in members if m for i in rng.integers(0, len(m), len(m))] or [np.arange(0)])
+        drawn = np.concatenate([g.draw(rng) for g in groupings])
         values.append(figure(s[drawn], y[drawn]))
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return Interval(figure(s, y), float(low), float(high))
+
+
+class _Grouping:
+    """Samples of one label in the order of their groups, to draw whole groups from."""
+
+    def __init__(self, rows: NDArray[np.int64], names: NDArray[np.int64]) -> None:
+        self.rows = rows[np.argsort(names[rows], kind="stable")]
+        _, self.starts, self.sizes = np.unique(names[self.rows], return_index=True, return_counts=True)
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """As many groups as there are, with replacement; the indices of their samples."""
+        chosen = rng.integers(0, len(self.starts), len(self.starts))
+        sizes = self.sizes[chosen]
+        ends = np.cumsum(sizes)
+        within = np.arange(ends[-1]) + np.repeat(self.starts[chosen] - (ends - sizes), sizes)
+        drawn: NDArray[np.int64] = self.rows[within]
+        return drawn
