@@ -13,8 +13,9 @@ from sg_common.worker.tasks import MAX_OUTPUT_BYTES, StepFunctionsTasks
 from tests.support.analyzer import BytesAnalyzer
 from tests.support.running import wait_for
 
-from .conftest import VISIBILITY_SECONDS, Bench, settle
+from .conftest import Bench, settle
 
+HEARTBEAT_SECONDS = 12
 PLACE = S3Object("media", "results/a/v/video-1.json")
 
 
@@ -77,11 +78,11 @@ def test_a_waiting_task_is_told_what_failed(bench: Bench, data: bytes | None, co
 def test_a_long_task_gets_heartbeats(bench: Bench) -> None:
     analyzer = BytesAnalyzer()
     bench.put("a", b"MEDIAwait ")
-    machine = Machine(bench, heartbeat_seconds=VISIBILITY_SECONDS)
+    machine = Machine(bench, heartbeat_seconds=HEARTBEAT_SECONDS)
     with bench.worker(analyzer):
         execution = machine.start("a")
         wait_for(analyzer.started.is_set, 60)
-        settle(VISIBILITY_SECONDS + 2)
+        settle(HEARTBEAT_SECONDS + 2)
         assert machine.look(execution)["status"] == "RUNNING"
         analyzer.let_go.set()
         assert machine.end(execution)["status"] == "SUCCEEDED"

@@ -162,8 +162,6 @@ class WorkerHost(ServiceHost):
             time.sleep(pause)
             try:
                 self._hold()
-            except QueueUnavailable:
-                continue
             except Exception:
                 log.exception("unexpected failure of the keeper")
 
@@ -172,10 +170,12 @@ class WorkerHost(ServiceHost):
         tokens = [token for slot in held.values() if (token := slot.task_token) is not None]
         if not held:
             return
-        for message in self._queue.extend(list(held)):
-            if held[message].kept_message is message:
-                # Another worker may have it by now; the result's conditional write keeps that harmless.
-                self.worker_metrics.errors.labels("extend").inc()
-                log.warning("a message could not be kept hidden", extra={"message_id": message.identifier})
+        with suppress(QueueUnavailable):
+            for message in self._queue.extend(list(held)):
+                if held[message].kept_message is message:
+                    # Another worker may have it by now; the result's conditional write keeps that harmless.
+                    self.worker_metrics.errors.labels("extend").inc()
+                    log.warning("a message could not be kept hidden", extra={"message_id": message.identifier})
         for token in tokens:
-            self._tasks.heartbeat(token)
+            with suppress(QueueUnavailable):
+                self._tasks.heartbeat(token)
