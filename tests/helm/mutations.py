@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table
 """Break each rule of the chart and the deployment, one at a time, and see that a test notices.
 
 usage: python -m tests.helm.mutations [WORD]   (by hand, in .venv-infra, with helm, kubectl and promtool on PATH)
