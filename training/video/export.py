@@ -9,6 +9,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from training.common.bundle import Variant, session, write_bundle
-from training.video.corpus import Pixels
+from training.common.manifest import Sample, sampling_weights
+from training.video.corpus import Pixels, is_used
+from training.video.fusion import Fusion, fit_fusion
 from training.video.network import Detector, either
 from training.video.prepare import CROP_SCALE, CROP_SIZE, Prepared, arguments, load_prepared
 from training.video.train import load_average, read_config, training_rows
@@ -37,18 +40,24 @@ LICENSE = "Code MIT; weights for research use, since corpora with research-only 
 class Ensemble(nn.Module):
     """Face crops uint8 [N, 3, S, S] to ``logit`` [N] and ``experts`` [N, members, 2].
 
-    The logit is the mean of the members' joint logits. Each member's experts come out beside it, so that
-    a member can be evaluated on the folds that it never saw.
+    The logit is the mean of the members' joint logits, the experts joined as `fusion` says. Each member's own
+    experts come out beside it, so that a member can be evaluated on the folds that it never saw.
     """
 
-    def __init__(self, members: Sequence[Detector]) -> None:
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, members: Sequence[Detector], fusion: Fusion) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.register_buffer("scale", torch.tensor(fusion.scale))
+        self.register_buffer("offset", torch.tensor(fusion.offset))
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         images = faces.float()
         experts = torch.stack([member(images) for member in self.members], dim=1)
-        joint = torch.stack([either(experts[:, i]) for i in range(len(self.members))], dim=1)
+        fused = experts * self.scale + self.offset
+        joint = torch.stack([either(fused[:, i]) for i in range(len(self.members))], dim=1)
         return joint.mean(1), experts
 
 
@@ -137,13 +146,39 @@ def run(path: Path, crops: Pixels, batch: int = 32) -> tuple[npt.NDArray[np.floa
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
+def held_out_rows(prepared: Prepared, held_out: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
+    """Samples that at least one member did not train on."""
+    return np.array([i for i, s in enumerate(prepared.samples) if any(s.fold in f for f in held_out)], np.int64)
+
+
+def unseen_mean(
+    samples: Sequence[Sample], experts: npt.NDArray[np.floating[Any]], held_out: Sequence[Sequence[int]]
+) -> npt.NDArray[np.float64]:
+    """Mean over the members that did not see a sample: [N, members, ...] to [N, ...]."""
+    unseen = np.array([[s.fold in folds for folds in held_out] for s in samples], np.float64)
+    weights = (unseen / unseen.sum(1, keepdims=True)).reshape(unseen.shape + (1,) * (experts.ndim - 2))
+    return np.asarray((experts * weights).sum(1), np.float64)
+
+
+def held_out_fusion(prepared: Prepared, graph: Path, held_out: Sequence[Sequence[int]]) -> Fusion:
+    """Fit how the experts are joined on the crops that a member never saw."""
+    rows = np.array([i for i in held_out_rows(prepared, held_out) if is_used(prepared.samples[i])], np.int64)
+    samples = [prepared.samples[i] for i in rows]
+    experts = unseen_mean(samples, run(graph, prepared.crops[rows])[1], held_out)
+    weights = np.array(sampling_weights(samples)) * len(samples)
+    return fit_fusion(experts, np.array([s.label for s in samples], np.int64), weights)
+
+
 def export(prepared: Prepared, members: Sequence[str], *, work: Path, configs: Path, version: str, out: Path) -> Path:
     """Write the graphs and a ``model.json`` whose calibration `training.video.calibrate` then fills in."""
     out.mkdir(parents=True, exist_ok=True)
     recipes = [read_config(configs / f"{name}.toml") for name in members]
-    ensemble = Ensemble([load_average(work / f"{name}.pt") for name in members])
+    held_out = [list(recipe.held_out) for recipe in recipes]
+    averages = [load_average(work / f"{name}.pt") for name in members]
     full = work / "ensemble.onnx"
-    to_onnx(ensemble, full)
+    to_onnx(Ensemble(averages, Fusion()), full)
+    fusion = held_out_fusion(prepared, full, held_out)
+    to_onnx(Ensemble(averages, fusion), full)
     store_as_half(full, out / FP32)
     rows = training_rows(prepared, recipes[0].held_out)
     chosen = np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False)
@@ -170,7 +205,8 @@ def export(prepared: Prepared, members: Sequence[str], *, work: Path, configs: P
             "thresholds": {"likely_authentic": 0.0, "likely_deepfake": 1.0},
             "aggregation": {"kind": "mean"},
             "track_combination": {"kind": "max"},
-            "held_out_folds": [list(recipe.held_out) for recipe in recipes],
+            "held_out_folds": held_out,
+            "fusion": asdict(fusion),
         },
         variants={"fp32": Variant(FP32, tolerance=0.05), "int8": Variant(INT8, auc_loss=1.0, tolerance=2.5)},
         golden=golden,

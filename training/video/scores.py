@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from training.common.manifest import Sample
 from training.video.corpus import Pixels, is_used
-from training.video.export import run
+from training.video.export import held_out_rows, run, unseen_mean
+from training.video.fusion import Fusion
 from training.video.prepare import Prepared
 
 Array = npt.NDArray[np.float64]
@@ -51,12 +52,6 @@ class Scores:
         )
 
 
-def joint(experts: npt.NDArray[np.floating[Any]]) -> Array:
-    """Logit of "at least one expert is right" [...] of the experts' logits [..., 2]."""
-    a, b = experts[..., 0].astype(np.float64), experts[..., 1].astype(np.float64)
-    return np.asarray(np.logaddexp(np.logaddexp(a, b), a + b), np.float64)
-
-
 def read_document(bundle: Path) -> dict[str, Any]:
     """The bundle's model.json."""
     document: dict[str, Any] = json.loads((bundle / "model.json").read_text(encoding="utf-8"))
@@ -67,16 +62,15 @@ def held_out_scores(prepared: Prepared, bundle: Path, variant: str = "fp32", cro
     """Judge the samples of every fold that at least one member holds out; ``crops`` replace the prepared ones."""
     document = read_document(bundle)
     held_out: list[list[int]] = document["calibration"]["held_out_folds"]
-    rows = np.array([i for i, s in enumerate(prepared.samples) if any(s.fold in folds for folds in held_out)], np.int64)
+    fusion = Fusion(**{k: tuple(v) for k, v in document["calibration"]["fusion"].items()})
+    rows = held_out_rows(prepared, held_out)
     source = prepared.crops if crops is None else crops
     _, experts = run(bundle / document["variants"][variant]["file"], source[rows])
     samples = tuple(prepared.samples[i] for i in rows.tolist())
-    unseen = np.array([[s.fold in folds for folds in held_out] for s in samples])
-    weights = unseen / unseen.sum(1, keepdims=True)
     return Scores(
         samples,
-        (joint(experts) * weights).sum(1),
-        (experts * weights[..., None]).sum(1),
+        unseen_mean(samples, fusion.joint(experts), held_out),
+        unseen_mean(samples, experts, held_out),
         prepared.face_pixels[rows].astype(np.float64),
     )
 

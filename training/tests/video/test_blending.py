@@ -10,6 +10,7 @@ from training.tests.video.conftest import draw_face
 from training.video.augment import cut, degrade, random_view
 from training.video.autoencoder import decoder, encoder
 from training.video.blending import LIPS, region_points, self_blend
+from training.video.fusion import Fusion, fit_fusion
 from training.video.network import build, either
 from training.video.synthesize import resynthesize
 
@@ -64,6 +65,17 @@ def test_joint_logit_is_that_of_either_expert() -> None:
     logits = torch.tensor([[0.3, -1.2], [-40.0, 2.0], [30.0, 30.0]])
     wanted = 1 - (1 - torch.sigmoid(logits[:, 0])) * (1 - torch.sigmoid(logits[:, 1]))
     torch.testing.assert_close(torch.sigmoid(either(logits)), wanted)
+
+
+def test_fusion_turns_an_empty_expert_down() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    experts = np.stack([rng.normal(0, 2, 400), rng.normal(labels * 4 - 2, 1)], 1)
+    fusion = fit_fusion(experts, labels, np.ones(400))
+    assert fusion.scale[0] < fusion.scale[1]
+    assert fusion.offset[0] < 0
+    plain = Fusion().joint(experts)
+    np.testing.assert_allclose(plain, either(torch.from_numpy(experts)).numpy())
 
 
 def test_folded_network_takes_any_batch() -> None:

@@ -13,8 +13,9 @@ import torch
 from training.video import evaluate, export
 from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Reconstructions
 from training.video.calibrate import calibrate
+from training.video.fusion import Fusion
 from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
-from training.video.scores import held_out_scores, joint, tracks
+from training.video.scores import held_out_scores, tracks
 from training.video.train import Config, Trainer, learning_rate, train, training_rows
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -99,7 +100,9 @@ def test_bundle_carries_each_members_held_out_logits(bundle: Path, prepared: Pre
     document = json.loads((bundle / "model.json").read_text())
     assert document["calibration"]["held_out_folds"] == [[2, 4], [0, 3]]
     logit, experts = export.run(bundle / "video.fp32.onnx", prepared.crops[:5])
-    np.testing.assert_allclose(logit, joint(experts).mean(1), atol=1e-4)
+    stored = document["calibration"]["fusion"]
+    fusion = Fusion(tuple(stored["scale"]), tuple(stored["offset"]))
+    np.testing.assert_allclose(logit, fusion.joint(experts).mean(1), atol=1e-3)
     scores = held_out_scores(prepared, bundle)
     assert set(scores.folds.tolist()) == {0, 2, 3, 4}
     assert len(tracks(scores).samples) == 16
@@ -111,7 +114,7 @@ def test_calibrates_and_writes_the_card(bundle: Path, prepared: Prepared, monkey
         labels = np.array([prepared.samples[row_of[crop.tobytes()]].label for crop in crops])
         spread = np.linspace(-1, 1, len(crops))
         experts = np.repeat((labels * 1.5 + spread)[:, None, None], 2, 1).repeat(2, 2)
-        return joint(experts).mean(1), experts
+        return Fusion().joint(experts).mean(1), experts
 
     row_of = {np.asarray(crop).tobytes(): i for i, crop in enumerate(prepared.crops)}
     monkeypatch.setattr("training.video.scores.run", knowing)
