@@ -13,11 +13,11 @@ RUN python -m venv --without-pip /app/venv \
  && python -m venv tools \
  && tools/bin/python -m pip install --no-cache-dir -q --require-hashes -r requirements/build.txt \
  && tools/bin/python -m pip --python /app/venv/bin/python install --no-cache-dir -q \
-      --only-binary :all: --require-hashes -r requirements/${SERVICE}.txt
+      --only-binary :all: --require-hashes -r "requirements/${SERVICE}.txt"
 COPY libs/common libs/common
 COPY services/${SERVICE}_analyzer services/${SERVICE}_analyzer
-RUN for project in libs/common services/${SERVICE}_analyzer; do \
-      (cd $project && /build/tools/bin/python -m hatchling build -t wheel -d /build/wheels) || exit 1; done \
+RUN tools/bin/python -m pip wheel --no-cache-dir -q --no-deps --no-build-isolation -w wheels \
+      ./libs/common "./services/${SERVICE}_analyzer" \
  && tools/bin/python -m pip --python /app/venv/bin/python install --no-cache-dir -q --no-deps wheels/*.whl
 COPY docker/slim.py ./
 COPY models models
