@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -140,3 +141,24 @@ def test_the_length_limit_holds_by_header_and_by_samples(tmp_path: Path, decode_
     raw = write_audio(tmp_path / "long.aac", tone(25.0, 8000), rate=8000, codec="aac", container="adts")
     with pytest.raises(LimitExceeded):
         decode_audio(raw, duration_seconds=20)
+
+
+@pytest.mark.parametrize("labels", [(2, 1), (3, 3, 1), (1, 1, 1, 1, 1, 1)])
+def test_channels_in_an_order_of_the_files_own(
+    tmp_path: Path, decode_audio: DecodeAudio, labels: tuple[int, ...]
+) -> None:
+    """Core Audio labels: 1 left, 2 right, 3 centre; a recorder may give any, several times."""
+    wave = (tone(1.0, 48000)[0] * 32000).astype(">i2")
+    chunks = {
+        b"desc": struct.pack(">d4sIIIII", 48000.0, b"lpcm", 0, 2 * len(labels), 1, len(labels), 16),
+        b"chan": struct.pack(">III", 0, 0, len(labels))
+        + b"".join(struct.pack(">IIfff", label, 0, 0, 0, 0) for label in labels),
+        b"data": bytes(4) + np.repeat(wave, len(labels)).tobytes(),
+    }
+    path = tmp_path / "clip.caf"
+    body = b"".join(name + struct.pack(">q", len(data)) + data for name, data in chunks.items())
+    path.write_bytes(b"caff" + struct.pack(">HH", 1, 0) + body)
+    info, samples = decode_audio(path)
+    assert info.channels == len(labels)
+    assert samples.size == 16000
+    assert np.abs(samples).max() > 0.3

@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.context import Flags2
@@ -84,6 +85,7 @@ def _resampled(
 
 def _frames(container: InputContainer, stream: AudioStream, limits: DecodeLimits) -> Iterator[AudioFrame]:
     context = stream.codec_context
+    _forget_channel_order(context)
     context.flags2 |= Flags2.skip_manual
     context.thread_count = limits.threads
     for packet in packets(container, stream):
@@ -91,6 +93,15 @@ def _frames(container: InputContainer, stream: AudioStream, limits: DecodeLimits
             yield from context.decode(packet)
     with tolerate_damage():
         yield from context.decode(None)
+
+
+def _forget_channel_order(context: AudioCodecContext) -> None:
+    """Replace a container's own order of channels by their bare number: the mix needs no more, and PyAV 18 frees the
+    memory of such a layout twice."""
+    layout = context.layout
+    name, channels = layout.name, layout.nb_channels
+    if "+" in name:
+        context.layout = f"{channels} channels"
 
 
 def _info(container: InputContainer, stream: AudioStream) -> dict[str, Any]:

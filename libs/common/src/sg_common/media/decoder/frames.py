@@ -36,10 +36,9 @@ def decode_chosen(
     huge = context.width * context.height > HUGE_PIXELS
     context.thread_count = min(limits.threads, HUGE_THREADS) if huge else limits.threads
     context.thread_type = "AUTO"
-    for run, run_packets in _by_run(packets(container, stream), plan_runs(index, chosen)):
+    for run, run_packets in _by_run(packets(container, stream), plan_runs(index, chosen), working):
         place = int(np.searchsorted(index.order, run.start))
         for frame in _decoded(stream, index, run_packets, wanted):
-            working()
             if index.stamped:
                 number = _number(index, frame)
             else:
@@ -62,13 +61,14 @@ def can_start(stream: VideoStream, packet: Packet[VideoStream]) -> bool:
 
 
 def _by_run(
-    source: Iterator[Packet[VideoStream]], runs: list[Run]
+    source: Iterator[Packet[VideoStream]], runs: list[Run], working: Callable[[], None]
 ) -> Iterator[tuple[Run, Iterator[tuple[int, Packet[VideoStream]]]]]:
     """Each run with its numbered packets, which must be consumed before the next."""
     numbered = enumerate(source)
 
     def until(stop: int) -> Iterator[tuple[int, Packet[VideoStream]]]:
         for number, packet in numbered:
+            working()
             yield number, packet
             if number == stop:
                 return

@@ -72,7 +72,7 @@ def index_packets(
         jumps: whether the container's timestamps may jump forward where streams were spliced (MPEG-TS).
         can_start: whether a key packet decodes to its frame alone. A few are asked: in a stream with gradual refresh
             none but the first does.
-        working: called now and then.
+        working: called at every packet.
 
     Raises:
         Undecodable: no packet shows a frame.
@@ -88,10 +88,9 @@ def index_packets(
         if packet.is_keyframe and flags and not hidden and len(starts) < KEYS_TRIED and True not in starts:
             starts.append(can_start(packet))
         flags.append((KEY if packet.is_keyframe else 0) | (HIDDEN if hidden else 0))
-        if len(flags) % 1024 == 0:
-            working()
-            if len(flags) > MAX_PACKETS:
-                raise LimitExceeded("the video has too many frames; send a shorter part of it")
+        working()
+        if len(flags) > MAX_PACKETS:
+            raise LimitExceeded("the video has too many frames; send a shorter part of it")
     marks = np.frombuffer(flags, dtype=np.uint8)
     visible = np.flatnonzero((marks & HIDDEN) == 0)
     if not visible.size:
