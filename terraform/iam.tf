@@ -47,7 +47,7 @@ module "service_role" {
         {
           Sid      = "WorkOffTheQueue"
           Effect   = "Allow"
-          Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+          Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
           Resource = aws_sqs_queue.this[each.key].arn
         },
         {

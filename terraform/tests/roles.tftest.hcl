@@ -93,7 +93,7 @@ run "services_may_do_their_work_and_nothing_else" {
         }
         WorkOffTheQueue = {
           effect    = "Allow"
-          actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"]
+          actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
           resources = ["arn:aws:sqs:ap-northeast-2:123456789012:silver-guardian-${s}"]
           condition = "none"
         }
