@@ -1,6 +1,6 @@
 """Plays `kubectl port-forward` and the service behind it: answers /health and /analyze as the services do.
 
-POD_HEALTH may hold another status than healthy. An upload is answered only when it is one.
+POD_HEALTH may hold another status than healthy, POD_LOADING how often /ready says 503 first. An upload is answered only when it is one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from typing import Any
 REPORT = {"status": "success", "model": {"name": "played", "version": "0", "variant": "fp32"}}
 
 
+class _Server(HTTPServer):
+    loading = int(os.environ.get("POD_LOADING", "0"))
+
+
 class _Pod(BaseHTTPRequestHandler):
+    server: _Server
+
     def log_message(self, *_: Any) -> None:
         pass
 
@@ -27,9 +33,16 @@ class _Pod(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self) -> None:
+        if self.path == "/ready" and self.server.loading > 0:
+            self.server.loading -= 1
+            self._send({"status": 503}, 503)
+            return
         self._send({"status": os.environ.get("POD_HEALTH", "healthy"), "host": self.headers["Host"]})
 
     def do_POST(self) -> None:
+        if self.server.loading > 0:
+            self._send({"status": 503}, 503)
+            return
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if b'name="file"; filename="' not in body or len(body) < 10_000:
             self._send({"status": 400, "detail": "no file"}, 400)
@@ -39,7 +52,7 @@ class _Pod(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    server = HTTPServer(("127.0.0.1", 0), _Pod)
+    server = _Server(("127.0.0.1", 0), _Pod)
     (port,) = re.findall(r" :?(\d+)$", " ".join(sys.argv))
     print(f"Forwarding from 127.0.0.1:{server.server_address[1]} -> {port}", flush=True)
     server.serve_forever()

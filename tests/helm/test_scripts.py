@@ -98,6 +98,21 @@ def test_a_well_service_passes(sample: str) -> None:
         server.communicate()
 
 
+def test_a_service_that_still_loads_is_waited_for() -> None:
+    server = subprocess.Popen(
+        [sys.executable, str(ROOT / "tests/helm/pod.py"), ":8000"], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"POD_LOADING": "2"},
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        url = "http://" + server.stdout.readline().split()[2]
+        ended = run(FILES / "smoke_test.py", url, str(SAMPLES / "face.mp4"))
+    finally:
+        server.terminate()
+        server.communicate()
+    assert ended.returncode == 0, ended.stdout
+
+
 def test_a_sick_service_fails() -> None:
     server = subprocess.Popen(
         [sys.executable, str(ROOT / "tests/helm/pod.py"), ":8000"], stdout=subprocess.PIPE, text=True,
@@ -145,7 +160,7 @@ def test_nothing_listens_nothing_passes() -> None:
         port = closed.getsockname()[1]
     code = (
         "import runpy, sys, pathlib; m = runpy.run_path(sys.argv[1]);"
-        "m['get_health'].__globals__['PATIENCE_SECONDS'] = 0;"
+        "m['get'].__globals__['PATIENCE_SECONDS'] = 0;"
         "sys.exit(m['main'](sys.argv[2], pathlib.Path(sys.argv[3])))"
     )
     ended = subprocess.run(

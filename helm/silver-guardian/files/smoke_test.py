@@ -22,17 +22,17 @@ def host_header() -> dict:
     return {"Host": host} if (host := os.environ.get("SMOKE_HOST")) else {}
 
 
-def get_health(url: str) -> dict:
-    """The answer of /health, waited for."""
+def get(url: str) -> dict:
+    """The answer of a probe, waited for: a service that starts is not there, or says 503, for a while."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            with urlopen(Request(f"{url}/health", headers=host_header()), timeout=5) as answer:  # noqa: S310
+            with urlopen(Request(url, headers=host_header()), timeout=5) as answer:  # noqa: S310
                 return json.load(answer)
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(2)
+            time.sleep(1)
 
 
 def post_sample(url: str, sample: Path) -> dict:
@@ -54,7 +54,8 @@ def post_sample(url: str, sample: Path) -> dict:
 
 def main(url: str, sample: Path) -> int:
     try:
-        health = get_health(url)
+        health = get(f"{url}/health")
+        get(f"{url}/ready")
         report = post_sample(url, sample)
     except HTTPError as error:
         print(f"FAIL {url}: {error.code} {error.read().decode(errors='replace')[:500]}")
