@@ -47,6 +47,12 @@ def measure(parts: Sequence[Scores], settings: config.Calibrate) -> Mapping[str,
     }
 
 
+def mean_fold_auc(scores: Scores) -> float:
+    """AUC within each fold, averaged: members of different folds are never compared."""
+    folds = np.asarray([s.fold for s in scores.chosen])
+    return float(np.mean([auc(scores.held_out[folds == f], scores.labels[folds == f]) for f in np.unique(folds)]))
+
+
 def measure_loss(bundle: Path, document: Mapping[str, Any], clean: Scores, *, folder: Path, seed: int) -> None:
     """Measure what every other variant loses in held-out AUC against fp32, on clean clips, into `document`."""
     few = clean.indices[few_per_source(clean.chosen, VARIANT_CLIPS)]
@@ -55,7 +61,7 @@ def measure_loss(bundle: Path, document: Mapping[str, Any], clean: Scores, *, fo
     for name, variant in document["variants"].items():
         if name != "fp32":
             other = score(bundle / variant["file"], clean.samples, few, CLEAN, folder=folder, seed=seed)
-            loss = auc(fp32.held_out, fp32.labels) - auc(other.held_out, other.labels)
+            loss = mean_fold_auc(fp32) - mean_fold_auc(other)
             variant["auc_loss"] = round(max(0.0, loss), 5)
             difference = np.abs(fp32.fold_logits.mean(axis=1) - other.fold_logits.mean(axis=1))
             print(f"{name}: AUC loss {loss:.4f} on {len(few)} clips, logit off by {difference.mean():.3f} on average")

@@ -187,7 +187,7 @@ def main() -> None:
     variants = {"fp32": Variant("model.fp32.onnx", tolerance=0.02)}
     if options.int8:
         write_int8(folder / "model.fp32.onnx", folder / "model.int8.onnx", sample_windows(pool, 128, settings.seed))
-        variants["int8"] = Variant("model.int8.onnx", auc_loss=1.0, tolerance=1.0)
+        variants["int8"] = Variant("model.int8.onnx", auc_loss=1.0, tolerance=0.5)
     write_sources([s for s in pool.samples if s.family not in settings.left_out_families], folder / "sources.tsv")
     print(write(folder, kept_calibration(folder), variants, settings.seed))
 
