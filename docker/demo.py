@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,9 @@ def asked(http: urllib3.PoolManager, kind: str, **body: Any) -> Answer:
 def by_http(http: urllib3.PoolManager, clips: Iterable[Clip]) -> Iterable[Row]:
     """Each clip as an upload, then by its place in S3."""
 
-    def attempt(door: str, kind: str, clip: Clip, ask: Callable[[], Answer]) -> Row:
+    def attempt(door: str, kind: str, clip: Clip, **body: Any) -> Row:
         try:
-            return Row(door, kind, clip.path.name, ask())
+            return Row(door, kind, clip.path.name, asked(http, kind, **body))
         except (RuntimeError, urllib3.exceptions.HTTPError) as error:
             return Row(door, kind, clip.path.name, None, str(error))
 
@@ -74,8 +74,8 @@ def by_http(http: urllib3.PoolManager, clips: Iterable[Clip]) -> Iterable[Row]:
         for kind in clip.kinds:
             upload = {"file": (clip.path.name, clip.path.read_bytes())}
             place = {"s3_bucket": BUCKET, "s3_key": clip.key}
-            yield attempt("upload", kind, clip, lambda kind=kind, f=upload: asked(http, kind, fields=f))
-            yield attempt("s3", kind, clip, lambda kind=kind, p=place: asked(http, kind, json=p))
+            yield attempt("upload", kind, clip, fields=upload)
+            yield attempt("s3", kind, clip, json=place)
 
 
 def by_queue(s3: Any, sqs: Any, clips: Iterable[Clip]) -> Iterable[Row]:
