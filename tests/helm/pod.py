@@ -1,6 +1,7 @@
 """Plays `kubectl port-forward` and the service behind it: answers /health and /analyze as the services do.
 
-POD_HEALTH may hold another status than healthy, POD_LOADING how often /ready says 503 first. An upload is answered only when it is one.
+POD_HEALTH may hold another status than healthy, POD_LOADING how often /ready says 503 first. An upload is answered
+only when it is one.
 """
 
 from __future__ import annotations
