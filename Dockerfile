@@ -6,14 +6,15 @@
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${PYTHON_IMAGE} AS build
-ARG SERVICE
 WORKDIR /build
-COPY requirements/${SERVICE}.txt requirements/build.txt requirements/
+COPY requirements/services.txt requirements/build.txt requirements/
 RUN python -m venv --without-pip /app/venv \
  && python -m venv tools \
  && tools/bin/python -m pip install --no-cache-dir -q --require-hashes -r requirements/build.txt \
  && tools/bin/python -m pip --python /app/venv/bin/python install --no-cache-dir -q \
-      --only-binary :all: --require-hashes -r "requirements/${SERVICE}.txt"
+      --only-binary :all: --require-hashes -r requirements/services.txt
+# Both images share what is above: it is built once.
+ARG SERVICE
 COPY libs/common libs/common
 COPY services/${SERVICE}_analyzer services/${SERVICE}_analyzer
 RUN tools/bin/python -m pip wheel --no-cache-dir -q --no-deps --no-build-isolation -w wheels \

@@ -74,7 +74,7 @@ format: setup  ## rewrite the Python files in the house's format
 
 lock: setup  ## remake the requirement locks
 	$(BIN)/python -m pip install -q uv
-	cd requirements && for name in dev audio video build training synthesis infra; do \
+	cd requirements && for name in dev services build training synthesis infra servers; do \
 	  ../$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$name.in -o $$name.txt; done
 

@@ -9,7 +9,7 @@ from pathlib import Path
 KEPT_AWS_SERVICES = {"s3", "sqs", "stepfunctions", "sts", "sso", "sso-oidc"}
 UNUSED = (
     "onnxruntime/datasets", "onnxruntime/quantization", "onnxruntime/tools", "onnxruntime/transformers",
-    "numpy/f2py", "numpy/distutils", "numpy/testing/tests", "boto3/examples", "cv2/data",
+    "numpy/f2py", "numpy/distutils", "numpy/testing/tests", "boto3/examples",
 )  # fmt: skip
 # The Python binding carries its own copy of the runtime; the shared library is for plug-ins only.
 UNUSED_PATTERNS = (

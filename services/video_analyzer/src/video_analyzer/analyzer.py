@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from sg_common.analysis import AnalysisOptions, Job, ModelInfo, Status
@@ -40,7 +39,6 @@ class VideoAnalyzer:
     def __init__(self, settings: VideoSettings) -> None:
         self._settings = settings
         runtime = settings.runtime()
-        cv2.setNumThreads(runtime.session_threads)
         self._bundle = load_bundle(
             settings.model_dir or settings.bundle_dir("video"),
             task="face-manipulation",

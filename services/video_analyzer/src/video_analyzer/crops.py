@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from video_analyzer import pixels
 from video_analyzer.detector import Face
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,10 +27,7 @@ def square_crop(frame_rgb: Pixels, face: Face, crop_scale: float, size: int) -> 
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
     if face.width <= 0 or face.height <= 0 or x0 >= x1 or y0 >= y1:
         raise ValueError(f"face box {face} lies outside the {width}x{height} frame")
-    inside: npt.NDArray[Any] = frame_rgb[y0:y1, x0:x1]
-    interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    inside = frame_rgb[y0:y1, x0:x1]
     if (y1 - y0, x1 - x0) != (side, side):
-        inside = cv2.copyMakeBorder(
-            inside, y0 - top, top + side - y1, x0 - left, left + side - x1, cv2.BORDER_REPLICATE
-        )
-    return np.ascontiguousarray(cv2.resize(inside, (size, size), interpolation=interpolation), np.uint8)
+        inside = pixels.pad(inside, y0 - top, top + side - y1, x0 - left, left + side - x1)
+    return np.ascontiguousarray(pixels.resize(inside, size, size, average=side > size))

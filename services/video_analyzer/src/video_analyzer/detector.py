@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+
+from video_analyzer import pixels
 
 Frame = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -96,7 +97,7 @@ class FaceDetector:
         height, width = frame.shape[:2]
         scale = long_side / max(height, width)
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-        resized = cv2.resize(frame, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        resized = pixels.resize(frame, *inner, average=scale < 1)
         padded = [-(-side // self._config.multiple) * self._config.multiple for side in inner]
         canvas = np.zeros((1, padded[1], padded[0], 3), np.uint8)
         canvas[0, : inner[1], : inner[0]] = resized

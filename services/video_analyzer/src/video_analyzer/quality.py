@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from video_analyzer import pixels
 from video_analyzer.detector import Face
 
 Pixels = npt.NDArray[np.uint8]
@@ -84,8 +84,8 @@ class QualityGates:
 def grey_face(face_rgb: Pixels) -> npt.NDArray[np.float32]:
     """The face as brightness 0..255, float32 [64, 64]."""
     shrinks = min(face_rgb.shape[:2]) > SIDE
-    resized = cv2.resize(face_rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(cv2.cvtColor(resized, cv2.COLOR_RGB2GRAY), np.float32)
+    resized = pixels.resize(face_rgb, SIDE, SIDE, average=shrinks)
+    return np.asarray(pixels.grey(resized), np.float32)
 
 
 def sharpness(grey: npt.NDArray[np.float32]) -> float:
@@ -94,7 +94,7 @@ def sharpness(grey: npt.NDArray[np.float32]) -> float:
     The Laplacian's energy as a measure of focus is Pech-Pacheco et al., ICPR 2000; the division makes it
     independent of contrast.
     """
-    return float(cv2.Laplacian(grey, cv2.CV_32F).std() / max(float(grey.std()), 1e-3))
+    return float(pixels.laplacian(grey).std() / max(float(grey.std()), 1e-3))
 
 
 def describe(flaws: Counter[Flaw], min_face_pixels: float) -> str:

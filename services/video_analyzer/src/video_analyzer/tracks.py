@@ -6,10 +6,10 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from video_analyzer import pixels
 from video_analyzer.detector import Face
 
 Pixels = npt.NDArray[np.uint8]
@@ -191,16 +191,16 @@ def appearance(rgb: Pixels, face: Face) -> Histogram:
     y0, y1 = np.clip([int(y - half), int(np.ceil(y + half))], 0, height)
     if x1 <= x0 or y1 <= y0:
         return np.zeros(512, np.float32)
-    small = cv2.resize(rgb[y0:y1, x0:x1], (32, 32), interpolation=cv2.INTER_AREA)
-    counts = cv2.calcHist([small], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3).ravel()
+    small = pixels.resize(rgb[y0:y1, x0:x1], 32, 32, average=True)
+    counts = pixels.colour_histogram(small)
     return np.asarray(np.sqrt(counts / counts.sum()), np.float32)
 
 
 def scene_signature(rgb: Pixels) -> npt.NDArray[np.float32]:
     """The frame as 32x18 brightness values, zero mean and unit length."""
     step = max(1, min(rgb.shape[0] // 90, rgb.shape[1] // 160))
-    small = cv2.resize(rgb[::step, ::step], (32, 18), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
+    small = pixels.resize(rgb[::step, ::step], 32, 18, average=True)
+    grey = pixels.grey(small).astype(np.float32).ravel()
     grey -= grey.mean()
     return np.asarray(grey / max(float(np.linalg.norm(grey)), 1e-6), np.float32)
 
