@@ -24,7 +24,7 @@ def blocks(kind: str, files: list[Path]) -> dict[str, str]:
 
 
 def test_terraform_test_passes(terraform: Terraform) -> None:
-    closing = terraform.run("test", timeout=900).strip().splitlines()[-1]
+    closing = terraform.run("test", timeout=3000).strip().splitlines()[-1]
     print(closing)
     match = re.match(r"Success! (\d+) passed, 0 failed", closing)
     assert match is not None
