@@ -33,7 +33,7 @@ from training.video.train import load_average, read_config, training_rows
 OPSET = 17
 FP32, INT8 = "video.fp32.onnx", "video.int8.onnx"
 MIN_FACE_PIXELS = 64
-CALIBRATION_CROPS = 256
+CALIBRATION_CROPS = 128
 LICENSE = "Code MIT; weights for research use, since corpora with research-only licenses trained them (see the card)"
 
 
@@ -102,6 +102,18 @@ def store_as_half(source: Path, path: Path) -> None:
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def set_fusion(path: Path, fusion: Fusion) -> None:
+    """Write how the experts are joined into an exported graph."""
+    model = onnx.load(path)
+    values = {"scale": fusion.scale, "offset": fusion.offset}
+    found = [initializer for initializer in model.graph.initializer if initializer.name in values]
+    if len(found) != len(values):
+        raise ValueError(f"{path} has no scale and offset of the experts")
+    for initializer in found:
+        initializer.CopyFrom(numpy_helper.from_array(np.array(values[initializer.name], np.float32), initializer.name))
     onnx.save(model, path)
 
 
@@ -177,13 +189,14 @@ def export(prepared: Prepared, members: Sequence[str], *, work: Path, configs: P
     averages = [load_average(work / f"{name}.pt") for name in members]
     full = work / "ensemble.onnx"
     to_onnx(Ensemble(averages, Fusion()), full)
-    fusion = held_out_fusion(prepared, full, held_out)
-    to_onnx(Ensemble(averages, fusion), full)
     store_as_half(full, out / FP32)
     rows = training_rows(prepared, recipes[0].held_out)
-    chosen = np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False)
-    quantize(full, out / INT8, as_input(prepared.crops[np.sort(chosen)]))
-    golden = as_input(prepared.crops[np.sort(chosen)[:4]])
+    chosen = np.sort(np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False))
+    quantize(full, out / INT8, as_input(prepared.crops[chosen]))
+    fusion = held_out_fusion(prepared, out / FP32, held_out)
+    for name in (FP32, INT8):
+        set_fusion(out / name, fusion)
+    golden = as_input(prepared.crops[chosen[:4]])
     return write_bundle(
         out,
         name="lite0-two-experts",
