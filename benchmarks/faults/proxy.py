@@ -32,7 +32,7 @@ class Weather:
     failed: float = 0.06
     slow: float = 0.15
     delay_seconds: float = 0.3
-    longest_seconds: float = 15.0
+    longest_seconds: float = 60.0
     outage_every: float = 20.0
     outage_seconds: float = 1.5
 

@@ -110,7 +110,8 @@ def aws_server(folder: Path | None = None) -> Iterator[AwsServer]:
     with ExitStack() as stack:
         data = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sg-aws-")))
         (port,) = free_ports(1)
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        emulator = Path(__file__).with_name("aws_emulator.py")
+        command = [sys.executable, str(emulator), "-H", "127.0.0.1", "-p", str(port)]
         process = stack.enter_context(_running(command, data / "moto.log"))
         server = AwsServer(url=f"http://127.0.0.1:{port}")
         _wait(process, data / "moto.log", lambda: server.client("sqs").list_queues() is not None)

@@ -193,7 +193,7 @@ class Processor:
             try:
                 self._queue.delete(message)
             except QueueUnavailable:
-                if time.monotonic() > end or self._host.draining:
+                if time.monotonic() > end:
                     return
                 pace.failed()
                 time.sleep(pace.seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from sg_common.sources.s3 import make_client
 log = logging.getLogger(__name__)
 
 _BATCH = 10
+_LONGEST_SECONDS = 43_200
 _KEEPER_READ_SECONDS = 5
 _NO_SUCH_QUEUE = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 _DENIED = {"AccessDenied", "AccessDeniedException"}
@@ -38,7 +40,7 @@ class SqsQueue:
 
     Args:
         url: the queue's URL.
-        visibility_seconds: for how long a received message is hidden from others, unless extended.
+        visibility_seconds: for how long, at least, a received message is hidden from others, unless extended.
         wait_seconds: how long a poll waits for a message.
         on_error: told the operation's name whenever SQS fails it.
     """
@@ -83,7 +85,7 @@ class SqsQueue:
                 QueueUrl=self.url,
                 MaxNumberOfMessages=1,
                 WaitTimeSeconds=self._wait_seconds,
-                VisibilityTimeout=self.visibility_seconds,
+                VisibilityTimeout=self._hidden_seconds(),
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             )
         for found in answer.get("Messages", []):
@@ -100,12 +102,12 @@ class SqsQueue:
         return None
 
     def extend(self, messages: Sequence[Message]) -> list[Message]:
-        """Hide messages for `visibility_seconds` from now; those that could not be."""
+        """Hide messages for another `visibility_seconds`; those that could not be."""
         failed: list[Message] = []
         for start in range(0, len(messages), _BATCH):
             batch = messages[start : start + _BATCH]
             entries = [
-                {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": self.visibility_seconds}
+                {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": self._hidden_seconds()}
                 for index, message in enumerate(batch)
             ]
             with self._translated("extend"):
@@ -124,6 +126,10 @@ class SqsQueue:
         """Acknowledge the message."""
         with self._translated("delete"):
             self._client.delete_message(QueueUrl=self.url, ReceiptHandle=message.receipt)
+
+    def _hidden_seconds(self) -> int:
+        """Half as long again at most: what a fatal file's worker held must not come back together with that file."""
+        return min(_LONGEST_SECONDS, round(self.visibility_seconds * random.uniform(1.0, 1.5)))  # noqa: S311 - jitter
 
     @contextmanager
     def _translated(self, operation: str) -> Iterator[None]:
