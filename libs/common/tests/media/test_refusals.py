@@ -60,7 +60,7 @@ NO_MEDIA = {
 def test_what_is_no_media_is_refused_as_such(tmp_path: Path, refused: Refused, name: str) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(NO_MEDIA[name])
-    refused(path, NotMedia, "not an audio or video file")
+    refused(path, NotMedia, "not an audio or video file", "audio")
 
 
 def test_an_empty_file_a_folder_and_a_missing_one(tmp_path: Path, refused: Refused) -> None:
@@ -112,11 +112,12 @@ def test_playlists_reach_no_other_file_and_no_network(tmp_path: Path, refused: R
                 "session": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
                 f"m=video {server.getsockname()[1]} RTP/AVP 96\na=rtpmap:96 H264/90000\n",
             }
-            for name, text in playlists.items():
-                for padding in ("", "\x00\x01"):  # also where it does not pass for text
-                    path = tmp_path / f"{name}.mp4"
-                    path.write_text(text + padding)
-                    refused(path, NotMedia)
+            for place, (name, text) in enumerate(playlists.items()):
+                path = tmp_path / f"{name}.mp4"
+                path.write_text(text)
+                refused(path, NotMedia, None, ("audio", "video")[place % 2])
+                path.write_text(text + "\x00\x01")  # where it does not pass for text
+                refused(path, NotMedia, None, ("video", "audio")[place % 2])
         with pytest.raises(TimeoutError):
             server.accept()
 

@@ -19,7 +19,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from sg_common.errors import Forbidden, LimitExceeded, MissingStream, NotFound, NotMedia, ServiceError, Undecodable
+from sg_common.errors import (
+    Forbidden,
+    LimitExceeded,
+    MissingStream,
+    NotFound,
+    NotMedia,
+    ServiceError,
+    Unavailable,
+    Undecodable,
+)
 from sg_common.media import protocol
 
 if TYPE_CHECKING:  # the child imports this package too, and must not pay for pydantic
@@ -104,6 +113,9 @@ class DecoderProcess:
                 pass_fds=(media,),
                 start_new_session=True,
             )
+        except OSError as error:
+            raise Unavailable(f"no decoder process can be started now: {error.strerror}") from error
+        else:
             message = {**request, "descriptor": media, "parent": os.getpid(), "limits": asdict(limits)}
         finally:
             os.close(media)
