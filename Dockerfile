@@ -53,6 +53,6 @@ WORKDIR /work
 USER 10001:10001
 EXPOSE ${PORT}
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 CMD ["python", "-m", "sg_common.probe"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=3 CMD ["python", "-m", "sg_common.probe"]
 ENTRYPOINT ["/app/analyzer"]
 CMD ["serve"]

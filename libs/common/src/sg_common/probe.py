@@ -11,7 +11,7 @@ def main() -> int:
     """Ask `/health` on `SG_PORT`."""
     url = f"http://127.0.0.1:{os.environ.get('SG_PORT', '8000')}/health"
     try:
-        with urllib.request.urlopen(url, timeout=4) as answer:
+        with urllib.request.urlopen(url, timeout=8) as answer:
             return 0 if answer.status == 200 else 1
     except (urllib.error.URLError, OSError):
         return 1
