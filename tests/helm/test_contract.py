@@ -29,6 +29,7 @@ from tests.helm.chart import (
 )
 from tests.helm.conftest import Deployed
 from tests.helm.fake_cluster import FakeCluster
+from tests.terraform.conftest import copy_of_configuration
 
 MIB = 2**20
 GIB = 2**30
@@ -141,22 +142,33 @@ def test_nothing_else_lands_on_the_spot_group(infrastructure: Infrastructure) ->
             assert may_land(spec, infrastructure, "general"), name
 
 
+@pytest.fixture(scope="session")
+def planned(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
+    """Resources that a first apply to AWS itself would make: with what is left out for the emulator."""
+    folder = tmp_path_factory.mktemp("planned") / "terraform"
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+    terraform = copy_of_configuration(folder, AWS_ENDPOINT_URL=emulator, **keys)
+    terraform.run("plan", "-input=false", f"-out={folder / 'plan'}")
+    shown = json.loads(terraform.run("show", "-json", str(folder / "plan")))
+    return list(resources_of(shown["planned_values"]["root_module"]))
+
+
 def test_the_autoscaler_knows_the_node_that_is_not_there_yet(
-    pods: dict[str, Object], infrastructure: Infrastructure
+    pods: dict[str, Object], planned: list[Object], infrastructure: Infrastructure
 ) -> None:
     prefix = "k8s.io/cluster-autoscaler/node-template/"
-    tags = {
-        item["tag"][0]["key"].removeprefix(prefix): item["tag"][0]["value"]
-        for item in infrastructure.of("aws_autoscaling_group_tag")
-        if item["tag"][0]["key"].startswith(prefix)
-    }
+    found = [item["values"]["tag"][0] for item in planned if item["type"] == "aws_autoscaling_group_tag"]
+    tags = {tag["key"].removeprefix(prefix): tag["value"] for tag in found if tag["key"].startswith(prefix)}
     for pod in pods.values():
         spec = pod["spec"]
         assert {f"label/{k}": v for k, v in spec["nodeSelector"].items()}.items() <= tags.items()
         for taint in infrastructure.taints("ml_spot"):
             assert tags[f"taint/{taint['key']}"] == f"{taint['value']}:{taint['effect']}"
+    spot = [item for item in planned if item["type"] == "aws_autoscaling_group_tag" and "ml_spot" in item["index"]]
+    (disk,) = (t["values"]["tag"][0] for t in spot if "ephemeral-storage" in t["index"])
+    for pod in pods.values():
         wanted = quantity(container(pod)["resources"]["requests"]["ephemeral-storage"])
-        assert wanted <= quantity(tags["resources/ephemeral-storage"])
+        assert wanted <= quantity(disk["value"])
 
 
 # --- what fits ---
