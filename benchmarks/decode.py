@@ -54,9 +54,11 @@ def noisy_video(path: Path, seconds: int) -> None:
 
 
 def long_sound(path: Path, hours: float) -> None:
-    """A tone of a minute, again and again."""
-    minute = tone(60.0, SOUND_RATE, 2)
-    write_media(path, sound=Sound(np.tile(minute, (1, max(1, round(hours * 60)))), SOUND_RATE))
+    """A minute of AAC, again and again: its frames (ADTS) need no container around them."""
+    minute = write_media(path.with_name("minute.aac"), sound=Sound(tone(60.0, SOUND_RATE, 2), SOUND_RATE)).read_bytes()
+    with path.open("wb") as sound:
+        for _ in range(round(hours * 60)):
+            sound.write(minute)
 
 
 def read_video(path: Path, sample_rate: int | None, threads: int) -> Cost:
@@ -90,7 +92,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="codec threads")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        video, sound = Path(folder) / "video.mp4", Path(folder) / "sound.m4a"
+        video, sound = Path(folder) / "video.mp4", Path(folder) / "sound.aac"
         spawn = get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
             pool.submit(noisy_video, video, options.seconds).result()
