@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import resource
 import tempfile
 from collections.abc import Callable, Iterator
@@ -82,20 +83,20 @@ def measured(folder: Path) -> Iterator[dict[str, object]]:
 
 
 def machine() -> str:
-    """The processor, in the kernel's words."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown processor"
+    """Processor, cores and load: a busy machine takes more CPU seconds for the same work."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, load average {os.getloadavg()[0]:.0f}"
 
 
 def main() -> None:
+    where = machine()
     with tempfile.TemporaryDirectory() as scratch:
         clips = list(measured(Path(scratch)))
     document = {
         "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "by": "python -m benchmarks.cost.measure",
-        "machine": machine(),
+        "machine": where,
         "clips": clips,
     }
     RESULTS.parent.mkdir(exist_ok=True)
