@@ -201,7 +201,7 @@ def page() -> str:
     ])  # fmt: skip
     return f"""# How it scales
 
-<!-- Made by `python -m benchmarks.scaling` from benchmarks/results/, benchmarks/cost/prices.toml and the defaults of
+<!-- Made by `make bench-scaling` from benchmarks/results/, benchmarks/cost/prices.toml and the defaults of
 Terraform and the chart. -->
 
 An upload is one message in each queue; KEDA makes workers of messages, Cluster Autoscaler makes nodes of pods. Nothing

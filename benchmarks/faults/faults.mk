@@ -8,4 +8,7 @@ bench-faults: setup  ## kill workers and break S3 and SQS under load; nothing ma
 	@$(BIN)/python -m benchmarks.faults.campaign --messages $(FAULT_MESSAGES) --kills $(FAULT_KILLS) \
 	  --analyzer $(FAULT_ANALYZER) $(FAULT_ARGUMENTS)
 
-.PHONY: bench-faults
+bench-scaling: setup  ## remake docs/scaling.md from measured clips, prices and the shipped defaults
+	@$(BIN)/python -m benchmarks.scaling --measure
+
+.PHONY: bench-faults bench-scaling
