@@ -20,6 +20,7 @@ from sg_common.media.decoder.container import (
     Send,
     by_preference,
     check_duration,
+    check_stated_duration,
     open_container,
     packets,
     tolerate_damage,
@@ -37,13 +38,14 @@ def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send:
     Raises:
         MissingStream, Undecodable, NotMedia, LimitExceeded: as `open_audio` says.
     """
-    with open_container(descriptor, limits, **UNTRIMMED) as container:
+    with open_container(descriptor, **UNTRIMMED) as container:
         streams = by_preference(container.streams.audio)
         if not streams:
             raise MissingStream("the file has no audio stream; send one with sound")
+        check_stated_duration(container, limits)
         candidates = [stream.index for stream in streams if stream.codec_context is not None]
     for index in candidates:
-        with open_container(descriptor, limits, **UNTRIMMED) as container:
+        with open_container(descriptor, **UNTRIMMED) as container:
             stream = next(stream for stream in container.streams.audio if stream.index == index)
             if _send_blocks(container, stream, request, limits, send):
                 return

@@ -82,7 +82,7 @@ class Send(Protocol):
 
 
 @contextmanager
-def open_container(descriptor: int, limits: DecodeLimits, **options: str) -> Iterator[InputContainer]:
+def open_container(descriptor: int, **options: str) -> Iterator[InputContainer]:
     """Open the file from its beginning, with demuxer `options`.
 
     Only FFmpeg's `fd` protocol is allowed, and the format is probed from the content alone: no path exists here.
@@ -90,7 +90,6 @@ def open_container(descriptor: int, limits: DecodeLimits, **options: str) -> Ite
     Raises:
         NotMedia: no audio or video container, or a still picture.
         Undecodable: its header is broken.
-        LimitExceeded: its header states a longer duration than allowed.
     """
     os.lseek(descriptor, 0, os.SEEK_SET)
     beginning = os.pread(descriptor, BEGINNING_BYTES, 0)
@@ -110,7 +109,6 @@ def open_container(descriptor: int, limits: DecodeLimits, **options: str) -> Ite
         if container.format.name == "avi":  # stores no presentation times; FFmpeg's guess is wrong with B-frames
             container.flags &= ~GENERATE_TIMES
         _check_kind(container, beginning)
-        _check_duration(container, limits)
         yield container
 
 
@@ -182,7 +180,11 @@ def _check_kind(container: InputContainer, beginning: bytes) -> None:
         raise NotMedia(NOT_MEDIA)
 
 
-def _check_duration(container: InputContainer, limits: DecodeLimits) -> None:
+def check_stated_duration(container: InputContainer, limits: DecodeLimits) -> None:
+    """Raise `LimitExceeded` where the header states a longer duration than allowed.
+
+    To be called once the needed stream is found: a long file without it is no case for a limit.
+    """
     if container.format.name not in ESTIMATED_DURATION and container.duration is not None:
         check_duration(container.duration / av.time_base, limits)
 

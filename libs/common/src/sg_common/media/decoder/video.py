@@ -17,6 +17,7 @@ from sg_common.media.decoder.container import (
     by_preference,
     check_duration,
     check_moving,
+    check_stated_duration,
     is_cover,
     open_container,
     packets,
@@ -40,8 +41,9 @@ def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send:
     """
     budget = FrameBudget(**request["budget"])
     working = _heartbeat(send)
-    with open_container(descriptor, limits) as container:
+    with open_container(descriptor) as container:
         stream = _best(container)
+        check_stated_duration(container, limits)
         number, pixels = stream.index, stream.codec_context.width * stream.codec_context.height
         _check_pixels(pixels, limits)
         index = _index(container, stream, working)
@@ -49,7 +51,7 @@ def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send:
     check_duration(index.duration, limits)
     chosen = choose_frames(index, sample_rate=request["sample_rate"], budget=budget, pixels=pixels)
     shape: Geometry | None = None
-    with open_container(descriptor, limits) as container:
+    with open_container(descriptor) as container:
         stream = next(stream for stream in container.streams.video if stream.index == number)
         for rank, frame in decode_chosen(container, stream, index, chosen, limits=limits, working=working):
             _check_pixels(frame.width * frame.height, limits)
