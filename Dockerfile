@@ -41,6 +41,7 @@ COPY --from=build /app /app
 RUN install -d -o 10001 -g 10001 -m 0700 /work
 ENV PATH=/app/venv/bin:$PATH \
     HOME=/work \
+    ORT_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     SG_HOST=0.0.0.0 \
