@@ -27,7 +27,7 @@ def imagenet_features(crops: Pixels, weights: Path, batch: int = 64) -> Array:
     channels_last(backbone)
     parts = []
     for i in range(0, len(crops), batch):
-        images = torch.from_numpy(np.ascontiguousarray(crops[i : i + batch])).permute(0, 3, 1, 2).float()
+        images = torch.from_numpy(np.array(crops[i : i + batch])).permute(0, 3, 1, 2).float()
         parts.append(backbone(images.contiguous(memory_format=torch.channels_last)).numpy())
     return np.concatenate(parts).astype(np.float64)
 
@@ -49,7 +49,7 @@ def logistic_regression(features: Array, labels: npt.NDArray[np.int64], penalty:
         return total
 
     optimizer.step(objective)  # type: ignore[no-untyped-call]
-    return np.asarray(w.detach().numpy()), float(b)
+    return np.asarray(w.detach().numpy()), float(b.detach())
 
 
 def held_out_logits(prepared: Prepared, scores: Scores, held_out: Sequence[Sequence[int]], weights: Path) -> Array:

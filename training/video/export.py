@@ -181,7 +181,9 @@ def held_out_fusion(prepared: Prepared, graph: Path, held_out: Sequence[Sequence
     return fit_fusion(experts, np.array([s.label for s in samples], np.int64), weights)
 
 
-def export(prepared: Prepared, members: Sequence[str], *, work: Path, configs: Path, version: str, out: Path) -> Path:
+def export(
+    prepared: Prepared, members: Sequence[str], *, work: Path, configs: Path, name: str, version: str, out: Path
+) -> Path:
     """Write the graphs and a ``model.json`` whose calibration `training.video.calibrate` then fills in."""
     out.mkdir(parents=True, exist_ok=True)
     recipes = [read_config(configs / f"{name}.toml") for name in members]
@@ -194,12 +196,12 @@ def export(prepared: Prepared, members: Sequence[str], *, work: Path, configs: P
     chosen = np.sort(np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False))
     quantize(full, out / INT8, as_input(prepared.crops[chosen]))
     fusion = held_out_fusion(prepared, out / FP32, held_out)
-    for name in (FP32, INT8):
-        set_fusion(out / name, fusion)
+    for file in (FP32, INT8):
+        set_fusion(out / file, fusion)
     golden = as_input(prepared.crops[chosen[:4]])
     return write_bundle(
         out,
-        name="lite0-two-experts",
+        name=name,
         version=version,
         task="face-manipulation",
         license_name=LICENSE,
@@ -231,13 +233,21 @@ def main() -> None:
     arguments(parser)
     parser.add_argument("--members", nargs="+", default=["member_a", "member_b"])
     parser.add_argument("--configs", type=Path, default=Path("training/video/config"))
+    parser.add_argument("--checkpoints", type=Path, help="folder of the members' checkpoints (default: --work)")
+    parser.add_argument("--name", default="lite0-two-experts")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--out", type=Path, default=Path("models/video"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     prepared = load_prepared(options.corpus, options.work / "prepared")
     path = export(
-        prepared, options.members, work=options.work, configs=options.configs, version=options.version, out=options.out
+        prepared,
+        options.members,
+        work=options.checkpoints or options.work,
+        configs=options.configs,
+        name=options.name,
+        version=options.version,
+        out=options.out,
     )
     print(json.dumps(json.loads(path.read_text())["variants"], indent=2))
 

@@ -2,6 +2,7 @@
 
 VIDEO_CORPUS ?= $(DATA)/video
 VIDEO_BUNDLE ?= models/video
+VIDEO_PROBE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/silver-guardian/video/probe
 VIDEO_PYTHON := PYTHONPATH=.:services/video_analyzer/src $(PYTHON_TRAINING)
 
 train-video:  ## train the video detector on $(DATA)/video and write models/video (hours; goes on where it was stopped)
@@ -13,8 +14,15 @@ train-video:  ## train the video detector on $(DATA)/video and write models/vide
 	$(VIDEO_PYTHON) -m training.video.calibrate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE)
 	$(VIDEO_PYTHON) -m training.video.evaluate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE) --write
 
+probe-video:  ## fit the small video detector instead (minutes): ImageNet features, logistic regression
+	$(VIDEO_PYTHON) -m training.video.prepare --corpus $(VIDEO_CORPUS)
+	$(VIDEO_PYTHON) -m training.video.probe --corpus $(VIDEO_CORPUS)
+	$(VIDEO_PYTHON) -m training.video.export --corpus $(VIDEO_CORPUS) --checkpoints $(VIDEO_PROBE) --name lite0-probe --out $(VIDEO_BUNDLE)
+	$(VIDEO_PYTHON) -m training.video.calibrate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE)
+	$(VIDEO_PYTHON) -m training.video.evaluate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE) --write
+
 evaluate-video:  ## judge the shipped video detector on its held-out folds
 	$(VIDEO_PYTHON) -m training.video.prepare --corpus $(VIDEO_CORPUS)
 	$(VIDEO_PYTHON) -m training.video.evaluate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE)
 
-.PHONY: train-video evaluate-video
+.PHONY: train-video probe-video evaluate-video

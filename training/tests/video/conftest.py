@@ -8,8 +8,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 Pixels = npt.NDArray[np.uint8]
+
+# untrained networks make numbers so small that a CPU crawls; and tests share their cores
+torch.set_flush_denormal(True)
+torch.set_num_threads(1)
 
 
 def draw_face(rng: np.random.Generator, size: int = 160) -> Pixels:

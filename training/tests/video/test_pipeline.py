@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from training.video import evaluate, export
+from training.video import evaluate, export, probe
 from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Reconstructions
 from training.video.calibrate import calibrate
 from training.video.fusion import Fusion
+from training.video.network import Backbone
 from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
 from training.video.scores import held_out_scores, tracks
-from training.video.train import Config, Trainer, learning_rate, train, training_rows
+from training.video.train import Config, Trainer, learning_rate, load_average, train, training_rows
 
 ROOT = Path(__file__).resolve().parents[3]
 MIXTURE = Mixture(genuine=2, blended=1, resynthesized=1, fake=1)
@@ -39,7 +40,7 @@ def bundle(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path
     for name, folds in (("a", (2, 4)), ("b", (0, 3))):
         train(config(name, *folds), prepared, work, None)
         (work / f"{name}.toml").write_text(f"held_out = {list(folds)}\n")
-    export.export(prepared, ["a", "b"], work=work, configs=work, version="0", out=out)
+    export.export(prepared, ["a", "b"], work=work, configs=work, name="tiny", version="0", out=out)
     (out / "MODEL_CARD.md").write_text(f"# Card\n{evaluate.START}{evaluate.END}\n")
     return out
 
@@ -87,6 +88,19 @@ def test_training_goes_on_where_it_stopped(prepared: Prepared, tmp_path: Path) -
     rest.advance()
     for a, b in zip(whole.average.values(), rest.average.values(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_probe_writes_checkpoints_that_export_reads(prepared: Prepared, tmp_path: Path) -> None:
+    network, weights = Backbone(), tmp_path / "imagenet.pth"
+    torch.save(network.state_dict(), weights)
+    for name, fold in zip(probe.MEMBERS, (0, 1), strict=True):
+        (tmp_path / f"{name}.toml").write_text(f"held_out = [{fold}]\n")
+    features = np.random.default_rng(0).normal(size=(60, 1280))
+    probe.probe(prepared, features, tmp_path, tmp_path, weights)
+    member = load_average(tmp_path / "member_a.pt")
+    logits = member(torch.zeros(1, 3, 64, 64))
+    assert logits[0, 1].item() == pytest.approx(probe.SILENT)
+    assert torch.isfinite(logits).all()
 
 
 def test_learning_rate_warms_up_and_decays() -> None:
