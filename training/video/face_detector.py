@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import tflite  # type: ignore[import-untyped]
+import tflite
 from onnx import TensorProto, helper, numpy_helper
 
 from training.common.bundle import Variant, write_bundle
