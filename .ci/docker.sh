@@ -23,7 +23,7 @@ ci_docker() {
   export COMPOSE_FILE=docker-compose.yml:docker-compose.ci.yml PYTHON_IMAGE=$base
 
   if ! $DOCKER info >/dev/null 2>&1; then
-    mountpoint -q /sys/fs/cgroup/cpu || mountpoint -q /sys/fs/cgroup || cgroupfs-mount || fail "cannot mount the control groups" || return 1
+    mountpoint -q /sys/fs/cgroup/cpu || [ -f /sys/fs/cgroup/cgroup.controllers ] || cgroupfs-mount || fail "cannot mount the control groups" || return 1
     setsid nohup dockerd >"$log" 2>&1 </dev/null &
     local engine=$! tries=0
     until $DOCKER info >/dev/null 2>&1; do
@@ -64,20 +64,20 @@ ci_base_image() {
     tail -20 "$work/log" >&2
     fail "debootstrap failed" || return 1
   fi
-  (
-    set -e
-    cd "$work/root"
-    printf 'deb %s bookworm main\n' "$mirror" >etc/apt/sources.list
-    [ -z "$security" ] || printf 'deb %s bookworm-security main\n' "$security" >>etc/apt/sources.list
-    rm -f usr/lib/python3*/EXTERNALLY-MANAGED
-    ln -s ../../bin/python3 usr/local/bin/python
-    ln -s ../../bin/python3 usr/local/bin/python3
-    wheel=$(find usr/share/python-wheels -name 'pip-*.whl')
-    chroot . python3 "/$wheel/pip" install -q --no-index --root-user-action=ignore "/$wheel"
-    cp /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/ca-certificates.crt
-    printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n' >etc/pip.conf
-    rm -rf var/cache/apt/* var/lib/apt/lists/* usr/share/doc/* usr/share/man/* usr/share/locale/*
-  ) || fail "the root file system cannot be finished" || return 1
+  # A shell of its own: within `||` a subshell would go on after an error.
+  mirror=$mirror security=$security bash -euo pipefail -s "$work/root" <<'FINISH' || fail "the root file system cannot be finished" || return 1
+cd "$1"
+printf 'deb %s bookworm main\n' "$mirror" >etc/apt/sources.list
+[ -z "$security" ] || printf 'deb %s bookworm-security main\n' "$security" >>etc/apt/sources.list
+rm -f usr/lib/python3*/EXTERNALLY-MANAGED
+ln -s ../../bin/python3 usr/local/bin/python
+ln -s ../../bin/python3 usr/local/bin/python3
+wheel=$(find usr/share/python-wheels -name 'pip-*.whl')
+chroot . python3 "/$wheel/pip" install -q --no-index --root-user-action=ignore "/$wheel"
+cp /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/ca-certificates.crt
+printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n' >etc/pip.conf
+rm -rf var/cache/apt/* var/lib/apt/lists/* usr/share/doc/* usr/share/man/* usr/share/locale/*
+FINISH
   tar -C "$work/root" --numeric-owner -c . | $DOCKER import -c 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
     -c 'ENV LANG=C.UTF-8' -c 'CMD ["python3"]' - "$name" >/dev/null || fail "docker import failed" || return 1
   rm -rf "$work"
