@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -25,11 +26,20 @@ class DecodeVideo(Protocol):
 
 
 def children() -> set[int]:
-    """Processes that this one started and has not reaped, zombies too."""
-    found = set()
+    """Decoder processes of this process, ended ones that nobody waited for included; servers of other tests are not."""
+    found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
-        found |= {int(child) for child in (task / "children").read_text().split()}
-    return found
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found |= {int(child) for child in (task / "children").read_text().split()}
+    return {child for child in found if _is_decoder(child)}
+
+
+def _is_decoder(process: int) -> bool:
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return not command or b"sg_common.media.decoder" in command
 
 
 def open_descriptors() -> int:

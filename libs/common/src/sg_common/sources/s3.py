@@ -96,7 +96,9 @@ def make_client(service: str, *, read_timeout: float = 30, attempts: int = 3) ->
         max_pool_connections=32,
     )
     # A session of its own: the default one is shared state, and not safe to use from several threads.
-    return boto3.session.Session().client(service, config=config)
+    # The SDK reads AWS_DEFAULT_REGION only, while every other AWS tool reads AWS_REGION first.
+    session = boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
+    return session.client(service, config=config)
 
 
 class S3Source:
