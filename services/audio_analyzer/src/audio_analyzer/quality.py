@@ -32,7 +32,7 @@ class CrestMeter:
         level = 20 * np.log10(magnitude + 1e-9)
         bins = np.clip((level - self._LOWEST_DB) * self._BINS_PER_DB, 0, self._BINS - 1).astype(np.int64)
         self._histogram += np.bincount(bins, minlength=self._BINS)
-        self._power += float(np.dot(magnitude, magnitude))
+        self._power += float(np.square(magnitude).sum())
 
     def crest_db(self) -> float:
         """Infinite for an empty or silent stream."""
