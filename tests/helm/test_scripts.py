@@ -98,33 +98,28 @@ def test_a_well_service_passes(sample: str) -> None:
         server.communicate()
 
 
-def test_a_service_that_still_loads_is_waited_for() -> None:
+def smoke_test_of(**pod: str) -> subprocess.CompletedProcess[str]:
+    """The smoke test against a played pod, whose state its variables (`POD_...`) set."""
     server = subprocess.Popen(
         [sys.executable, str(ROOT / "tests/helm/pod.py"), ":8000"], stdout=subprocess.PIPE, text=True,
-        env=os.environ | {"POD_LOADING": "2"},
+        env=os.environ | pod,
     )  # fmt: skip
     try:
         assert server.stdout is not None
         url = "http://" + server.stdout.readline().split()[2]
-        ended = run(FILES / "smoke_test.py", url, str(SAMPLES / "face.mp4"))
+        return run(FILES / "smoke_test.py", url, str(SAMPLES / "face.mp4"))
     finally:
         server.terminate()
         server.communicate()
+
+
+def test_a_service_that_still_loads_is_waited_for() -> None:
+    ended = smoke_test_of(POD_LOADING="2")
     assert ended.returncode == 0, ended.stdout
 
 
 def test_a_sick_service_fails() -> None:
-    server = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/helm/pod.py"), ":8000"], stdout=subprocess.PIPE, text=True,
-        env=os.environ | {"POD_HEALTH": "loading"},
-    )  # fmt: skip
-    try:
-        assert server.stdout is not None
-        url = "http://" + server.stdout.readline().split()[2]
-        ended = run(FILES / "smoke_test.py", url, str(SAMPLES / "face.mp4"))
-    finally:
-        server.terminate()
-        server.communicate()
+    ended = smoke_test_of(POD_HEALTH="loading")
     assert ended.returncode == 1
     assert "/health" in ended.stdout
 

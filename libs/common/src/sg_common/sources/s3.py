@@ -85,7 +85,7 @@ class AllowList:
 
 
 def make_client(service: str, *, read_timeout: float = 30, attempts: int = 3) -> Any:
-    """An AWS client from AWS's standard variables, with short time-outs and adaptive retries."""
+    """An AWS client from AWS's standard variables, with short time-outs and a few retries."""
     # A store at an endpoint of its own (SeaweedFS, a Compose service) has no DNS name for every bucket.
     own_endpoint = any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
     config = Config(
