@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.containers.engine import container, docker, image, wait_until
+from tests.containers.engine import ROOT, container, docker, image, wait_until
 
 KINDS = ("audio", "video")
 MEMORY = {"audio": "512m", "video": "1g"}
@@ -91,7 +92,17 @@ def test_a_container_killed_for_memory_comes_back_healthy(clip: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_bundle_is_a_mount(kind: str, tmp_path: Path) -> None:
-    """An empty folder in the model's place is refused at start with a sentence; nothing is judged without a model."""
+    bundle = tmp_path / "bundle"
+    shutil.copytree(ROOT / "models" / kind, bundle)
+    document = json.loads((bundle / "model.json").read_text())
+    (bundle / "model.json").write_text(json.dumps({**document, "version": "7.0.0"}))
+    bundle.chmod(0o755)
+    with container(kind, "--volume", f"{bundle}:/app/models/{kind}:ro") as running:
+        assert httpx.get(f"{running.base}/ready").json()["model"]["version"] == "7.0.0"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_bundle_nothing_starts(kind: str, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir(mode=0o755)
     with container(kind, "--volume", f"{empty}:/app/models/{kind}:ro", ready=False) as running:
