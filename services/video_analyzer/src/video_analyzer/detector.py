@@ -87,20 +87,30 @@ class FaceDetector:
         """
         if frame_rgb.ndim != 3 or frame_rgb.shape[2] != 3 or frame_rgb.dtype != np.uint8 or frame_rgb.size == 0:
             raise ValueError(f"expected uint8 [H, W, 3], got {frame_rgb.dtype} {frame_rgb.shape}")
-        passes = [self._pass(frame_rgb, side) for side in self._config.long_sides]
+        # each size is scaled from the one before it: reading a whole frame again costs more than the pass
+        passes, picture = [], frame_rgb
+        for side in sorted(self._config.long_sides, reverse=True):
+            picture = self._scaled(picture, frame_rgb, side)
+            passes.append(self._pass(picture, frame_rgb))
         scores = np.concatenate([scores for scores, _ in passes])
         points = np.concatenate([points for _, points in passes])
         return merge_overlapping(scores, points, self._config.iou_threshold)
 
-    def _pass(self, frame: Frame, long_side: int) -> tuple[FloatArray, FloatArray]:
-        """Scores [K] and points [K, 8, 2] (corners, then landmarks) in frame pixels, at one scale."""
+    @staticmethod
+    def _scaled(picture: Frame, frame: Frame, long_side: int) -> Frame:
+        """The frame scaled to a longer side of ``long_side``, out of a ``picture`` of it."""
         height, width = frame.shape[:2]
         scale = long_side / max(height, width)
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-        resized = pixels.resize(frame, *inner, average=scale < 1)
+        return pixels.resize(picture, *inner, average=long_side < max(picture.shape[:2]))
+
+    def _pass(self, picture: Frame, frame: Frame) -> tuple[FloatArray, FloatArray]:
+        """Scores [K] and points [K, 8, 2] (corners, then landmarks) in frame pixels, of a scaled ``picture`` of it."""
+        height, width = frame.shape[:2]
+        inner = (picture.shape[1], picture.shape[0])
         padded = [-(-side // self._config.multiple) * self._config.multiple for side in inner]
         canvas = np.zeros((1, padded[1], padded[0], 3), np.uint8)
-        canvas[0, : inner[1], : inner[0]] = resized
+        canvas[0, : inner[1], : inner[0]] = picture
         logits, regressors = self._session.run({self._config.input_name: canvas})[:2]
         threshold = self._config.score_threshold
         rows, columns = np.nonzero(logits[0, :, :, 0] >= np.log(threshold / (1 - threshold)))

@@ -24,8 +24,7 @@ def resize(image: Pixels, width: int, height: int, *, average: bool) -> Pixels:
     if image.shape[:2] == (height, width):
         return image
     if average and image.shape[0] >= height and image.shape[1] >= width:
-        rows = _averaged(image, height)
-        scaled = _averaged(rows.transpose(1, 0, 2), width).transpose(1, 0, 2)
+        scaled = _averaged_columns(_averaged(image, height), width)
     else:
         scaled = _interpolated(_interpolated(image, height).transpose(1, 0, 2), width).transpose(1, 0, 2)
     return np.ascontiguousarray(np.rint(scaled).clip(0, 255), np.uint8)
@@ -78,6 +77,17 @@ def _averaged(values: npt.NDArray[Any], size: int) -> Floats:
         if weights.max() > 1e-6:
             result += values[np.minimum(index, length - 1)] * weights.astype(np.float32).reshape(shape)
     return result
+
+
+def _averaged_columns(values: Floats, size: int) -> Floats:
+    """Shrink the second axis of float32 [H, W, C] to `size`, as `_averaged` shrinks the first."""
+    height, length, channels = values.shape
+    factor, rest = divmod(length, size)
+    if rest:
+        return _averaged(values.transpose(1, 0, 2), size).transpose(1, 0, 2)
+    # a product with a sum per channel: a third of the time of strided additions
+    sums = np.kron(np.ones((factor, 1), np.float32), np.eye(channels, dtype=np.float32)) / np.float32(factor)
+    return (values.reshape(height * size, factor * channels) @ sums).reshape(height, size, channels)
 
 
 def _interpolated(values: npt.NDArray[Any], size: int) -> Floats:
