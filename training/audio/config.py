@@ -15,15 +15,40 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Prepare:
-    """Degraded copies made once and kept."""
+    """Degraded copies made once and kept: so many by the one chain, then so many by the telephone's."""
 
     copies: int
+    telephone_copies: int
     chain: Chain
+    telephone_chain: Chain
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A bag for some conditions; triples are for clean, degraded and telephone clips.
+
+    `shares` of such clips in its batches, `weights` of its logit where the gate hears such a clip,
+    `nuisance` how strongly differences between genuine sources are damped, and whether it hears only
+    what a telephone leaves.
+    """
+
+    shares: tuple[float, float, float]
+    weights: tuple[float, float, float]
+    nuisance: float
+    telephone_band: bool
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The network that hears which condition a clip met."""
+
+    shares: tuple[float, float, float]
+    epochs: int
 
 
 @dataclass(frozen=True)
 class Modspec:
-    """Bag of small networks on modulation-spectrum features."""
+    """Bags of small networks on modulation-spectrum features, by name, and their gate."""
 
     seeds: int
     hidden: int
@@ -33,24 +58,8 @@ class Modspec:
     weight_decay: float
     dropout: float
     label_smoothing: float
-    clean_share: float
-
-
-@dataclass(frozen=True)
-class Cnn:
-    """Convolutional network on the log spectrogram."""
-
-    steps: int
-    batch_size: int
-    crop_seconds: float
-    learning_rate: float
-    weight_decay: float
-    dropout: float
-    label_smoothing: float
-    ema: float
-    clean_share: float
-    noise_share: float
-    channels: tuple[int, ...]
+    experts: dict[str, Expert]
+    gate: Gate
 
 
 @dataclass(frozen=True)
@@ -68,9 +77,7 @@ class Config:
     seed: int
     prepare: Prepare
     left_out_families: tuple[str, ...]
-    fusion: tuple[float, float]
     modspec: Modspec
-    cnn: Cnn
     calibrate: Calibrate
 
 
@@ -87,14 +94,18 @@ def load(path: Path = DEFAULT) -> Config:
     """Read a configuration file; raises ValueError naming an unknown or a missing setting."""
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     prepare = dict(document["prepare"])
-    prepare["chain"] = _make(Chain, prepare.get("chain", {}), "prepare.chain")
+    for chain in ("chain", "telephone_chain"):
+        prepare[chain] = _make(Chain, prepare.get(chain, {}), f"prepare.{chain}")
     train = document["train"]
+    modspec = dict(train["modspec"])
+    modspec["gate"] = _make(Gate, modspec["gate"], "train.modspec.gate")
+    modspec["experts"] = {
+        name: _make(Expert, table, f"train.modspec.experts.{name}") for name, table in modspec["experts"].items()
+    }
     return Config(
         seed=int(document["seed"]),
         prepare=_make(Prepare, prepare, "prepare"),
         left_out_families=tuple(train.get("left_out_families", ())),
-        fusion=(float(train["fusion"][0]), float(train["fusion"][1])),
-        modspec=_make(Modspec, train["modspec"], "train.modspec"),
-        cnn=_make(Cnn, train["cnn"], "train.cnn"),
+        modspec=_make(Modspec, modspec, "train.modspec"),
         calibrate=_make(Calibrate, document["calibrate"], "calibrate"),
     )

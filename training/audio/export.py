@@ -20,18 +20,19 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime import quantization
 
-from training.audio import config
-from training.audio.models import Detector, Perceptron, TextureCnn
+from training.audio import config, train_modspec
+from training.audio.models import Detector
 from training.audio.pool import Pool, random_for
 from training.audio.prepare import arguments, open_pool, work_folder
-from training.audio.train import MODELS, checkpoint_path
+from training.audio.train import checkpoint_path
 from training.audio.waveforms import HOP_SECONDS, SAMPLE_RATE, WINDOW, WINDOW_SECONDS, repeat_to
 from training.common.bundle import Variant, write_bundle
 from training.common.manifest import write_sources
 
-NAME, VERSION = "fold-bag", "1.0.0"
+NAME, VERSION = "fold-bag", "2.0.0"
 LICENSE = "Apache-2.0 for the code; the weights learned from corpora of which many state no license: research use"
 OPSET = 17
+NARROWEST_QUANTIZED = 8
 NEUTRAL: Mapping[str, Any] = {
     "temperature": 1.0,
     "bias": 0.0,
@@ -40,29 +41,14 @@ NEUTRAL: Mapping[str, Any] = {
 }
 
 
-def load_detector(work: Path, settings: config.Config, models: tuple[str, ...] = MODELS) -> Detector:
-    """The detector of all trained folds. Raises FileNotFoundError when a member of a fold is missing."""
-    folds = sorted(int(p.stem[-1]) for p in (work / "checkpoints").glob(f"{models[0]}_fold?.pt"))
-    bags, cnns = [], []
-    for fold in folds:
-        if "modspec" in models:
-            states = torch.load(checkpoint_path(work, "modspec", fold), weights_only=True)
-            bags.append([_perceptron(state) for state in states])
-        if "cnn" in models:
-            net = TextureCnn(settings.cnn.channels)
-            state = torch.load(checkpoint_path(work, "cnn", fold), weights_only=True)
-            net.load_state_dict(state["average"])
-            cnns.append(net)
-    detector = Detector(bags, cnns, settings.fusion)
+def load_detector(work: Path, settings: config.Config) -> Detector:
+    """The detector of all trained folds. Raises FileNotFoundError when no fold is trained."""
+    folds = sorted(int(p.stem[-1]) for p in (work / "checkpoints").glob("mixture_fold?.pt"))
+    if not folds:
+        raise FileNotFoundError(f"no trained fold in {work}: run train first")
+    detector = Detector([train_modspec.load(checkpoint_path(work, fold), settings) for fold in folds])
     detector.eval()
     return detector
-
-
-def _perceptron(state: dict[str, torch.Tensor]) -> Perceptron:
-    hidden, size = state["layers.1.weight"].shape
-    net = Perceptron(size, hidden)
-    net.load_state_dict(state)
-    return net
 
 
 def write_onnx(detector: Detector, path: Path) -> None:
@@ -92,21 +78,22 @@ class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
 
 
 def write_int8(fp32: Path, int8: Path, batch: NDArray[np.float32]) -> None:
-    """Static quantization of the convolutions after the first, calibrated on `batch` (N, T).
+    """Static quantization of the perceptrons' first layers, calibrated on `batch` (N, T).
 
-    Weights keep seven bits, since AVX2 without VNNI saturates on eight. The front end and the first
-    convolution stay in floating point: the spectrogram is where the precision is needed.
+    Weights keep seven bits, since AVX2 without VNNI saturates on eight. The front end, the gates and the last
+    layers stay in floating point: the spectrogram is where the precision is needed.
     """
     prepared = int8.with_suffix(".prepared.onnx")
     quantization.shape_inference.quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
-    convolutions = [n for n in onnx.load(prepared).graph.node if n.op_type == "Conv"]
-    shapes = {i.name: i.dims for i in onnx.load(prepared).graph.initializer}
+    graph = onnx.load(prepared).graph
+    shapes = {i.name: i.dims for i in graph.initializer}
+    layers = [n.name for n in graph.node if n.op_type == "Gemm" and min(shapes[n.input[1]]) >= NARROWEST_QUANTIZED]
     quantization.quantize_static(
         str(prepared),
         str(int8),
         _Reader(batch),
         quant_format=quantization.QuantFormat.QDQ,
-        nodes_to_quantize=[n.name for n in convolutions if shapes[n.input[1]][1] > 1],
+        nodes_to_quantize=layers,
         per_channel=True,
         reduce_range=True,
         activation_type=quantization.QuantType.QUInt8,
@@ -175,13 +162,12 @@ def main() -> None:
     """Write the bundle."""
     parser = arguments(__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--model", choices=MODELS, action="append", help="export these members only")
     parser.add_argument("--int8", action="store_true", help="also write an int8 variant")
     options = parser.parse_args()
     settings = config.load(options.config)
     folder: Path = options.out
     folder.mkdir(parents=True, exist_ok=True)
-    detector = load_detector(work_folder(options), settings, tuple(options.model or MODELS))
+    detector = load_detector(work_folder(options), settings)
     write_onnx(detector, folder / "model.fp32.onnx")
     pool = open_pool(options)
     variants = {"fp32": Variant("model.fp32.onnx", tolerance=0.02)}

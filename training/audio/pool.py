@@ -82,9 +82,10 @@ def build(
             raise ValueError(f"{folder} was made from another manifest: remove it first")
     else:
         index.write_text(json.dumps(names))
-    for copy in range(settings.copies + 1):
+    for copy in range(settings.copies + settings.telephone_copies + 1):
         if not (folder / f"length_{copy}.npy").exists():
-            degrade = _degrader(samples, copy, settings.chain, seed) if copy else level
+            chain = settings.chain if copy <= settings.copies else settings.telephone_chain
+            degrade = _degrader(samples, copy, chain, seed) if copy else level
             _build_copy(samples, folder, copy, degrade, progress)
     return load(samples, folder)
 

@@ -1,8 +1,8 @@
 """Train the members of the detector: for every fold, networks that never saw it.
 
-    python -m training.audio.train --data ../shared/data/audio [--model cnn] [--fold 3]
+    python -m training.audio.train --data ../shared/data/audio [--fold 3]
 
-Run it again after an interruption: what is finished is kept, what was begun goes on.
+Run it again after an interruption: finished features and folds are kept.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from pathlib import Path
 
 import torch
 
-from training.audio import config, train_cnn, train_modspec
+from training.audio import config, train_modspec
 from training.audio.prepare import arguments, open_pool, work_folder
 
-MODELS = ("modspec", "cnn")
 
-
-def checkpoint_path(work: Path, model: str, fold: int) -> Path:
-    """Where the networks of one kind and held-out fold lie."""
-    return work / "checkpoints" / f"{model}_fold{fold}.pt"
+def checkpoint_path(work: Path, fold: int) -> Path:
+    """Where the members of one held-out fold lie."""
+    return work / "checkpoints" / f"mixture_fold{fold}.pt"
 
 
 def log(text: str) -> None:
@@ -31,7 +29,6 @@ def log(text: str) -> None:
 def main() -> None:
     """Train what is asked for and not there yet."""
     parser = arguments(__doc__)
-    parser.add_argument("--model", choices=MODELS, action="append")
     parser.add_argument("--fold", type=int, action="append")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -40,16 +37,10 @@ def main() -> None:
     pool = open_pool(options)
     work = work_folder(options)
     (work / "checkpoints").mkdir(exist_ok=True)
-    folds = options.fold or sorted({s.fold for s in pool.samples})
-    for model in options.model or MODELS:
-        features = train_modspec.pool_features(pool, work / "features", log) if model == "modspec" else None
-        for fold in folds:
-            path = checkpoint_path(work, model, fold)
-            if features is not None:
-                train_modspec.train(pool, features, fold, settings, path)
-            else:
-                train_cnn.train(pool, fold, settings, path, log)
-            log(f"{model} fold {fold}: done")
+    features = train_modspec.pool_features(pool, work / "features", log)
+    for fold in options.fold or sorted({s.fold for s in pool.samples if s.fold >= 0}):
+        train_modspec.train(pool, features, fold, settings, checkpoint_path(work, fold))
+        log(f"fold {fold}: done")
 
 
 if __name__ == "__main__":

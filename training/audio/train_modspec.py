@@ -1,9 +1,10 @@
-"""Train the bag of perceptrons on modulation-spectrum features, for one held-out fold."""
+"""Train the experts on modulation-spectrum features, and their gate, for one held-out fold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,12 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.audio.batches import smoothed, training_indices
-from training.audio.config import Config, Modspec
+from training.audio.config import Config, Expert, Modspec
+from training.audio.config import Gate as GateSettings
 from training.audio.frontend import ModulationSpectrum
-from training.audio.models import Perceptron
+from training.audio.models import Gate, Mixture, Perceptron, Standard, merge
 from training.audio.pool import Pool, Shard, random_for
 from training.audio.waveforms import repeat_to
 from training.common.manifest import sampling_weights
+
+CLEAN, DEGRADED, TELEPHONE = range(3)
+NARROW_HZ = 8000
 
 
 def pool_features(pool: Pool, folder: Path, progress: Callable[[str], None] = print) -> NDArray[np.float32]:
@@ -49,51 +54,153 @@ def _shard_features(
     return features
 
 
-def train(
-    pool: Pool, features: NDArray[np.float32], fold: int | None, config: Config, checkpoint: Path
-) -> list[Perceptron]:
-    """Train the bag for a held-out fold, or read it from `checkpoint` when it is there."""
+def train(pool: Pool, features: NDArray[np.float32], fold: int | None, config: Config, checkpoint: Path) -> Mixture:
+    """Train the experts and the gate for a held-out fold, or read them from `checkpoint` when it is there."""
     s = config.modspec
-    size = features.shape[2]
-    bag = [Perceptron(size, s.hidden, s.dropout) for _ in range(s.seeds)]
-    if checkpoint.exists():
-        for net, state in zip(bag, torch.load(checkpoint, weights_only=True), strict=True):
-            net.load_state_dict(state)
-        return bag
-    indices = training_indices(pool.samples, fold, config.left_out_families)
-    labels = torch.tensor([float(pool.samples[i].label) for i in indices])
-    chances = np.asarray(sampling_weights([pool.samples[i] for i in indices]))
-    data = torch.from_numpy(features[:, indices])
-    for seed, net in enumerate(bag):
-        torch.manual_seed(config.seed + seed)
-        _initialise(net)
-        net.fit_scale(data.flatten(0, 1))
-        _fit(net, data, labels, chances, s, rng=random_for(config.seed, "modspec", fold, seed))
-    torch.save([net.state_dict() for net in bag], checkpoint)
+    if not checkpoint.exists():
+        data = _Data(pool, features, fold, config)
+        state: dict[str, Any] = {"gate": _gate(data, s.gate, s, random_for(config.seed, "gate", fold)).state_dict()}
+        for name, expert in s.experts.items():
+            rng = random_for(config.seed, "modspec", name, fold)
+            torch.manual_seed(int(rng.integers(2**31)))
+            state[name] = merge(_bag(data, expert, s, rng)).state_dict()
+        torch.save(state, checkpoint)
+    return load(checkpoint, config)
+
+
+def load(checkpoint: Path, config: Config) -> Mixture:
+    """The trained members of a fold."""
+    state = torch.load(checkpoint, weights_only=True)
+    experts = []
+    for name in config.modspec.experts:
+        hidden, size = state[name]["layers.1.weight"].shape
+        experts.append(Perceptron(size, hidden))
+        experts[-1].load_state_dict(state[name])
+    gate = Gate(state["gate"]["layer.weight"].shape[1])
+    gate.load_state_dict(state["gate"])
+    weights = torch.tensor([e.weights for e in config.modspec.experts.values()]).T
+    return Mixture(experts, gate, weights).eval()
+
+
+class _Data:
+    """Training clips of a fold: features (copies, clips, size), labels, sources, chances to be drawn."""
+
+    def __init__(self, pool: Pool, features: NDArray[np.float32], fold: int | None, config: Config) -> None:
+        rows = training_indices(pool.samples, fold, config.left_out_families)
+        samples = [pool.samples[i] for i in rows]
+        self.features = torch.from_numpy(features[:, rows])
+        self.labels = torch.tensor([float(s.label) for s in samples])
+        self.sources = np.asarray([s.source for s in samples])
+        self.narrow = torch.tensor([0 < float(s.fields.get("src_sr") or 0) <= NARROW_HZ for s in samples])
+        self.chances = np.asarray(sampling_weights(samples))
+        degraded = range(1, config.prepare.copies + 1)
+        self.kinds = np.asarray([CLEAN, *(DEGRADED for _ in degraded)] + [TELEPHONE] * config.prepare.telephone_copies)
+        if len(self.kinds) != len(features):
+            raise ValueError(f"{len(features)} copies of the clips, not {len(self.kinds)} as configured")
+
+    def copies(self, shares: Sequence[float]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Copies of the kinds with a share, and the chance of each."""
+        each = np.asarray([shares[k] / (self.kinds == k).sum() for k in self.kinds])
+        used = np.flatnonzero(each)
+        return used, each[used] / each[used].sum()
+
+    def draw(self, size: int, chances: NDArray[np.float64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Rows of a batch, and which of the used copies each is."""
+        rows = rng.choice(len(self.labels), size, p=self.chances)
+        return torch.from_numpy(rows), torch.from_numpy(rng.choice(len(chances), size, p=chances))
+
+
+def telephone_features() -> Tensor:
+    """Which features lie in the bands that a telephone leaves, boolean (size,)."""
+    front = ModulationSpectrum()
+    inside = [high <= NARROW_HZ / 2 for _ in front.resolutions for _, high in front.bands]
+    return torch.cat([torch.full((size,), keep) for size, keep in zip(front.sizes, inside, strict=True)])
+
+
+def damping(standard: Tensor, labels: Tensor, sources: NDArray[np.str_], strength: float) -> Tensor:
+    """A symmetric matrix (size, size) that shrinks directions in which genuine sources differ.
+
+    `standard` is (copies, clips, size). What tells one genuine recording source from another is nuisance:
+    with eigenvalues v of the covariance of the sources' means (every copy on its own), directions shrink by
+    (1 + strength v)^-1/2. After within-class covariance normalisation (Hatch et al. 2006).
+    """
+    genuine = labels.numpy() == 0
+    names = np.unique(sources[genuine])
+    rows = [torch.from_numpy(np.flatnonzero(genuine & (sources == name))) for name in names]
+    means = torch.stack([torch.stack([copy[r].mean(dim=0) for r in rows]) for copy in standard])
+    means = (means - means.mean(dim=1, keepdim=True)).flatten(0, 1).double()
+    values, vectors = torch.linalg.eigh(means.T @ means / len(means))
+    matrix: Tensor = (vectors / (1 + strength * values.clamp(min=0)).sqrt()) @ vectors.T
+    return matrix.float()
+
+
+def _bag(data: _Data, expert: Expert, s: Modspec, rng: np.random.Generator) -> list[Perceptron]:
+    used, chances = data.copies(expert.shares)
+    features = data.features[used]
+    standard = Standard(features.shape[2])
+    standard.fit(features.flatten(0, 1))
+    with torch.no_grad():
+        inputs = standard(features)
+    if expert.telephone_band:
+        inputs = inputs * telephone_features()
+    matrix = None
+    if expert.nuisance:
+        matrix = damping(inputs, data.labels, data.sources, expert.nuisance)
+        inputs = inputs @ matrix
+    bag = []
+    for _ in range(s.seeds):
+        net = Perceptron(inputs.shape[2], s.hidden, s.dropout)
+        _fit(net, inputs, chances, data, s, rng=rng)
+        with torch.no_grad():
+            net.standard.load_state_dict(standard.state_dict())
+            if matrix is not None:
+                net.hidden.weight.copy_(net.hidden.weight @ matrix)
+            if expert.telephone_band:
+                net.hidden.weight.mul_(telephone_features())
+        bag.append(net.eval())
     return bag
 
 
-def _initialise(net: Perceptron) -> None:
-    for layer in net.layers:
-        if isinstance(layer, nn.Linear):
-            layer.reset_parameters()
-
-
 def _fit(
-    net: Perceptron, data: Tensor, labels: Tensor, chances: NDArray[np.float64], s: Modspec, *, rng: np.random.Generator
+    net: Perceptron,
+    inputs: Tensor,
+    chances: NDArray[np.float64],
+    data: _Data,
+    s: Modspec,
+    *,
+    rng: np.random.Generator,
 ) -> None:
-    copies, clips, _ = data.shape
-    steps = s.epochs * max(1, clips // s.batch_size)
+    steps = s.epochs * max(1, len(data.labels) // s.batch_size)
     optimizer = torch.optim.AdamW(net.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.learning_rate, total_steps=steps)
     loss = nn.BCEWithLogitsLoss()
     net.train()
     for _ in range(steps):
-        rows = torch.from_numpy(rng.choice(clips, s.batch_size, p=chances))
-        clean = rng.random(s.batch_size) < s.clean_share
-        copy = torch.from_numpy(np.where(clean, 0, rng.integers(min(1, copies - 1), copies, s.batch_size)))
+        rows, copy = data.draw(s.batch_size, chances, rng)
         optimizer.zero_grad()
-        loss(net(data[copy, rows]), smoothed(labels[rows], s.label_smoothing)).backward()
+        logits = net.layers(inputs[copy, rows])[:, 0]
+        loss(logits, smoothed(data.labels[rows], s.label_smoothing)).backward()
         optimizer.step()
         schedule.step()
-    net.eval()
+
+
+def _gate(data: _Data, g: GateSettings, s: Modspec, rng: np.random.Generator) -> Gate:
+    """Clips recorded at a telephone's rate count as telephone clips even when nothing else was done to them."""
+    torch.manual_seed(int(rng.integers(2**31)))
+    used, chances = data.copies(g.shares)
+    features = data.features[used]
+    gate = Gate(features.shape[2])
+    gate.standard.fit(features.flatten(0, 1))
+    kinds = torch.from_numpy(data.kinds[used])
+    steps = g.epochs * max(1, len(data.labels) // s.batch_size)
+    optimizer = torch.optim.AdamW(gate.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.learning_rate, total_steps=steps)
+    for _ in range(steps):
+        rows, copy = data.draw(s.batch_size, chances, rng)
+        kind = kinds[copy]
+        kind = torch.where((kind == CLEAN) & data.narrow[rows], TELEPHONE, kind)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(gate.logits(features[copy, rows]), kind).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    return gate

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from training.audio.frontend import ModulationSpectrum, Spectrogram
-from training.audio.models import CenteredSpectrogram
 
 
 @pytest.mark.parametrize(("n_fft", "hop"), [(512, 160), (1024, 160), (256, 80)])
@@ -24,12 +23,3 @@ def test_modulation_spectrum_ignores_level_and_sees_modulation() -> None:
     assert steady.shape == (1, front.size)
     assert torch.allclose(steady, front(noise * 0.01), atol=0.05)
     assert (swelling - steady).abs().max() > 1
-
-
-def test_a_channel_leaves_the_centred_spectrogram_nearly_alone() -> None:
-    torch.manual_seed(0)
-    waveform = torch.randn(1, 20000)
-    spectrum = torch.fft.rfft(waveform)
-    tilted = torch.fft.irfft(spectrum * torch.linspace(1.0, 0.3, spectrum.shape[1]), 20000)
-    centred = CenteredSpectrogram()
-    assert (centred(tilted) - centred(waveform)).abs().mean() < 0.05
