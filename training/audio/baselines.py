@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from training.audio.waveforms import SAMPLE_RATE, Waveform
+from training.audio.frontend import ModulationSpectrum
+from training.audio.waveforms import SAMPLE_RATE, Waveform, repeat_to
+from training.audio.whisper import ShallowEncoder
 from training.common.manifest import Sample, sampling_weights, split
 
 Features = NDArray[np.float64]
@@ -65,8 +68,8 @@ def length(x: Waveform, power: Features) -> Features:
     return np.asarray([x.size / SAMPLE_RATE])
 
 
-DETECTORS: dict[str, Callable[[Waveform, Features], Features]] = {
-    "log-mel statistics, logistic regression": log_mel_statistics,
+Rows = Callable[[Waveform, Features], Features]
+SHORTCUTS: dict[str, Rows] = {
     "bandwidth alone": bandwidth,
     "loudness alone": loudness,
     "silence alone": silence,
@@ -74,14 +77,37 @@ DETECTORS: dict[str, Callable[[Waveform, Features], Features]] = {
 }
 
 
-def features(waveforms: Iterable[Waveform]) -> dict[str, Features]:
-    """Features (N, size) of every simple detector for N clips."""
-    rows: dict[str, list[Features]] = {name: [] for name in DETECTORS}
-    for x in waveforms:
+def detectors(whisper: ShallowEncoder | None) -> dict[str, Rows]:
+    """Features of the simple detectors, each judged by a logistic regression."""
+    front = ModulationSpectrum()
+
+    def modulation(x: Waveform, power: Features) -> Features:
+        del power
+        with torch.no_grad():
+            return np.asarray(front(torch.from_numpy(repeat_to(x))[None])[0].numpy(), dtype=np.float64)
+
+    found: dict[str, Rows] = {"log-mel statistics": log_mel_statistics, "modulation spectrum": modulation}
+    if whisper is not None:
+        found["Whisper, layers 2 and 4"] = lambda x, power: whisper.describe(repeat_to(x), (2, 4))
+    return found
+
+
+def features(
+    waveforms: Iterable[Waveform], functions: Mapping[str, Rows], folder: Path, key: str
+) -> dict[str, Features]:
+    """Features (N, size) by every function for N clips, kept in `folder`; `key` names the list of clips."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {
+        name: folder / f"simple_{''.join(c if c.isalnum() else '-' for c in name)}_{key}.npy" for name in functions
+    }
+    rows: dict[str, list[Features]] = {name: [] for name, path in paths.items() if not path.exists()}
+    for x in waveforms if rows else ():
         power = power_spectrogram(x)
-        for name, function in DETECTORS.items():
-            rows[name].append(function(x, power))
-    return {name: np.stack(values) for name, values in rows.items()}
+        for name, found in rows.items():
+            found.append(functions[name](x, power))
+    for name, found in rows.items():
+        np.save(paths[name], np.stack(found))
+    return {name: np.load(path) for name, path in paths.items()}
 
 
 def held_out_logits(

@@ -36,10 +36,12 @@ CONDITIONS: Mapping[str, Treatment] = {
     "call: room, noise, AMR 7.4": _call,
     "Opus 16 kbit/s": _codec("opus-16k"),
     "MP3 32 kbit/s": _codec("mp3-32k"),
+    "AAC 16 kbit/s": _codec("aac-16k"),
     "WMA 32 kbit/s (never trained)": lambda x, rng: transcode(
         x, Codec("wma-32k", "wmav2", "asf", 16000, 32000, "fltp")
     ),
     "noise 10 dB": lambda x, rng: augment.add_noise(x, rng, 10.0),
+    "clipping": augment.clip,
     "reverberation 0.4 s": lambda x, rng: augment.reverberate(x, rng, 0.4),
     "low-pass 4 kHz": lambda x, rng: augment.low_pass(x, 4000.0),
     "random chain": lambda x, rng: augment.degrade(x, rng, augment.Chain()),

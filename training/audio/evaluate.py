@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ from training.audio.conditions import CLEAN, CONDITIONS, TELEPHONE
 from training.audio.pool import CLIP_SECONDS
 from training.audio.prepare import arguments, work_folder
 from training.audio.scores import Scores, few_per_source, score
-from training.audio.waveforms import Waveform, read
+from training.audio.waveforms import read
+from training.audio.whisper import ShallowEncoder, read_weights
 from training.common.calibration import Calibration, threshold_for_false_alarm
 from training.common.manifest import Sample, read_manifest
 from training.common.metrics import (
@@ -77,19 +79,33 @@ def fold_table(clean: Scores, telephone: Scores) -> str:
     return table(header, rows)
 
 
-def baseline_table(clean: Scores, waveforms: Iterable[Waveform], left_out: Sequence[str]) -> str:
-    """Mean over folds of the AUC of simple detectors and of shortcuts, on the same clips and folds."""
+def baseline_tables(
+    clean: Scores, left_out: Sequence[str], whisper: ShallowEncoder | None, folder: Path
+) -> tuple[str, str]:
+    """Simple detectors and shortcuts on the same clips and folds: AUC over all, and of every family."""
     samples = clean.chosen
     folds = np.asarray([s.fold for s in samples])
 
     def mean_auc(logits: np.ndarray) -> float:
         return float(np.mean([auc(logits[folds == f], clean.labels[folds == f]) for f in np.unique(folds)]))
 
+    simple = baselines.detectors(whisper)
+    functions = {**simple, **baselines.SHORTCUTS}
+    waveforms = (read(s.path, CLIP_SECONDS) for s in samples)
+    key = blake2b("\0".join(s.fields["path"] for s in samples).encode(), digest_size=6).hexdigest()
     rows: list[Row] = [("this detector", mean_auc(clean.held_out), interval(auc, clean))]
-    for name, matrix in baselines.features(waveforms).items():
+    judged = {"this detector": clean.held_out}
+    for name, matrix in baselines.features(waveforms, functions, folder, key).items():
         logits = baselines.held_out_logits(matrix, samples, left_out)
         rows.append((name, mean_auc(logits), interval(auc, clean, logits)))
-    return table(("detector", "AUC, mean of folds", "AUC, pooled"), rows)
+        if name in simple:
+            judged[name] = logits
+    families: list[Row] = []
+    for family in sorted({s.family for s in samples if s.label}):
+        fold = {s.fold for s in samples if s.label and s.family == family}
+        keep = np.asarray([s.family == family if s.label else s.fold in fold for s in samples])
+        families.append((family, *(auc(logits[keep], clean.labels[keep]) for logits in judged.values())))
+    return table(("detector", "AUC, mean of folds", "AUC, pooled"), rows), table(("family", *judged), families)
 
 
 def family_table(clean: Scores, telephone: Scores, calibration: Calibration, threshold: float) -> str:
@@ -181,7 +197,15 @@ def pair_table(clean: Scores, extra: Scores | None) -> str:
     return table(("copies by", "pairs", "copy above its original"), rows)
 
 
-def report(options_data: Sequence[Path], bundle: Path, work: Path, settings: config.Config, per_source: int) -> str:
+def report(
+    options_data: Sequence[Path],
+    bundle: Path,
+    work: Path,
+    settings: config.Config,
+    *,
+    per_source: int,
+    whisper: ShallowEncoder | None = None,
+) -> str:
     """All tables as Markdown."""
     samples: list[Sample] = read_manifest(options_data[0] / "manifest.tsv")
     document = json.loads((bundle / "model.json").read_text())
@@ -201,7 +225,6 @@ def report(options_data: Sequence[Path], bundle: Path, work: Path, settings: con
         return s.family not in settings.left_out_families
 
     (_, clean), (_, telephone) = main = [(name, s.where(judged)) for name, s in full]
-    waveforms = (read(s.path, CLIP_SECONDS) for s in clean.chosen)
     few = few_per_source(samples, per_source)
     few = few[[judged(samples[i]) for i in few]]
     sampled = [(name, Scores(samples, few, s.fold_logits[few])) for name, s in full]
@@ -210,13 +233,12 @@ def report(options_data: Sequence[Path], bundle: Path, work: Path, settings: con
     if len(options_data) > 1:
         more = read_manifest(options_data[1] / "manifest.tsv")
         extra = scored(CLEAN, np.arange(len(more)), more)
+    compared, compared_families = baseline_tables(clean, settings.left_out_families, whisper, work / "features")
     left_out = [s for s in full[0][1].chosen if not judged(s)]
     sections = [
         ("Held-out folds", fold_table(clean, telephone)),
-        (
-            "Simple detectors and shortcuts on the same folds",
-            baseline_table(clean, waveforms, settings.left_out_families),
-        ),
+        ("Simple detectors (logistic regression) and shortcuts on the same folds", compared),
+        ("Simple detectors, AUC of each held-out family, clean", compared_families),
         ("Families, each held out", family_table(clean, telephone, calibration, thresholds[1])),
         (
             f"Robustness, at most {per_source} clips a source ({len(few)} clips)",
@@ -259,10 +281,14 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--per-source", type=int, default=1)
+    parser.add_argument("--whisper", type=Path, help="Whisper-base as CTranslate2's model.bin, to compare with")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     settings = config.load(options.config)
-    figures = report(options.data, options.bundle, work_folder(options), settings, options.per_source)
+    whisper = ShallowEncoder(read_weights(options.whisper)) if options.whisper else None
+    figures = report(
+        options.data, options.bundle, work_folder(options), settings, per_source=options.per_source, whisper=whisper
+    )
     print(figures)
     if options.write:
         write_into_card(options.bundle / "MODEL_CARD.md", figures)

@@ -6,6 +6,7 @@ The weights come as CTranslate2's `model.bin` of Whisper-base; only the encoder 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,12 @@ class ShallowEncoder:
             x = self._layer(x, f"layer_{layer}/")
             pooled.append(_pool(x))
         return torch.stack(pooled, dim=1)
+
+    def describe(self, waveform: NDArray[np.float32], layers: Sequence[int]) -> NDArray[np.float64]:
+        """Features of one clip (T,) from some layers, 0 being the stem, one after the other."""
+        with torch.no_grad():
+            rows = self(torch.from_numpy(waveform)[None])[0]
+        return rows[list(layers)].flatten().numpy().astype(np.float64)
 
     def _layer(self, x: Tensor, name: str) -> Tensor:
         w = self.weights
