@@ -32,11 +32,18 @@ def imagenet_features(crops: Pixels, weights: Path, batch: int = 64) -> Array:
     return np.concatenate(parts).astype(np.float64)
 
 
-def logistic_regression(features: Array, labels: npt.NDArray[np.int64], penalty: float = 1e-2) -> tuple[Array, float]:
-    """Weights and bias of an L2-penalized logistic regression; both labels count the same.."""
+def logistic_regression(
+    features: Array, labels: npt.NDArray[np.int64], penalty: float = 1e-2, weights: Array | None = None
+) -> tuple[Array, float]:
+    """Weights and bias of an L2-penalized logistic regression.
+
+    ``weights`` [N], of mean 1, say how much a sample counts; without, both labels count the same.
+    """
     x = torch.from_numpy(features)
     y = torch.from_numpy(labels.astype(np.float64))
     balance = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
+    if weights is not None:
+        balance = torch.from_numpy(weights)
     w = torch.zeros(x.shape[1], dtype=torch.float64, requires_grad=True)
     b = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([w, b], max_iter=200, line_search_fn="strong_wolfe")

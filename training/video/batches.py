@@ -63,6 +63,17 @@ class Reconstructions:
         return self.pictures[i, :size, :size]
 
 
+def self_blended(stored: Pixels, points: FloatArray, rng: Rng, reconstruction: Pixels | None) -> Pixels:
+    """A self-blended twin of a stored crop, with its reconstruction as the copy where there is one."""
+    copy = None
+    if reconstruction is not None:
+        copy = stored.copy()
+        side = inner(stored).shape[0]
+        margin = (STORED_SIZE - side) // 2
+        copy[margin:-margin, margin:-margin] = resized(reconstruction, side)
+    return self_blend(stored, points, 1 / STORED_SCALE, rng, copy)
+
+
 class Batches:
     """Draws batches of the samples ``rows`` of a prepared corpus, the same for the same seed and step."""
 
@@ -125,15 +136,9 @@ class Batches:
         return Batch(np.stack(images), np.array(kinds, np.int64))
 
     def _self_blend(self, row: int, stored: Pixels, rng: Rng) -> Pixels:
-        resynthesized = None
         k = self._by_row.get(row)
-        if k is not None and rng.random() < 0.5:
-            resynthesized = stored.copy()
-            side = inner(stored).shape[0]
-            margin = (STORED_SIZE - side) // 2
-            resynthesized[margin:-margin, margin:-margin] = resized(self._reconstructions.picture(k), side)
-        points: FloatArray = self._prepared.points[row]
-        return self_blend(stored, points, 1 / STORED_SCALE, rng, resynthesized)
+        copy = None if k is None or rng.random() >= 0.5 else self._reconstructions.picture(k)
+        return self_blended(stored, self._prepared.points[row], rng, copy)
 
     def _finish(self, picture: Pixels, view: View, scale: float, seed: int) -> Pixels:
         return degrade(cut(picture, view, scale, self._size), np.random.default_rng(seed))

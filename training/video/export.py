@@ -28,6 +28,7 @@ from training.video.corpus import Pixels, is_used
 from training.video.fusion import Fusion, fit_fusion
 from training.video.network import Detector, either
 from training.video.prepare import CROP_SCALE, CROP_SIZE, Prepared, arguments, load_prepared
+from training.video.regions import load_probe
 from training.video.train import load_average, read_config, training_rows
 
 OPSET = 17
@@ -35,6 +36,17 @@ FP32, INT8 = "video.fp32.onnx", "video.int8.onnx"
 MIN_FACE_PIXELS = 64
 CALIBRATION_CROPS = 128
 LICENSE = "Code MIT; weights for research use, since corpora with research-only licenses trained them (see the card)"
+
+
+class Members(nn.Module):
+    """Fine-tuned members side by side: images [N, 3, S, S] to their experts' logits [N, members, 2]."""
+
+    def __init__(self, members: Sequence[Detector]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.stack([member(images) for member in self.members], dim=1)
 
 
 class Ensemble(nn.Module):
@@ -47,17 +59,16 @@ class Ensemble(nn.Module):
     scale: Tensor
     offset: Tensor
 
-    def __init__(self, members: Sequence[Detector], fusion: Fusion) -> None:
+    def __init__(self, members: nn.Module, fusion: Fusion) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
+        self.members = members
         self.register_buffer("scale", torch.tensor(fusion.scale))
         self.register_buffer("offset", torch.tensor(fusion.offset))
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        images = faces.float()
-        experts = torch.stack([member(images) for member in self.members], dim=1)
+        experts = self.members(faces.float())
         fused = experts * self.scale + self.offset
-        joint = torch.stack([either(fused[:, i]) for i in range(len(self.members))], dim=1)
+        joint = either(fused.flatten(0, 1)).reshape(fused.shape[:2])
         return joint.mean(1), experts
 
 
@@ -181,18 +192,28 @@ def held_out_fusion(prepared: Prepared, graph: Path, held_out: Sequence[Sequence
     return fit_fusion(experts, np.array([s.label for s in samples], np.int64), weights)
 
 
+def fine_tuned(names: Sequence[str], checkpoints: Path, configs: Path) -> tuple[Members, list[list[int]]]:
+    """The members that `training.video.train` made, and the folds that each holds out."""
+    members = Members([load_average(checkpoints / f"{name}.pt") for name in names])
+    return members, [list(read_config(configs / f"{name}.toml").held_out) for name in names]
+
+
 def export(
-    prepared: Prepared, members: Sequence[str], *, work: Path, configs: Path, name: str, version: str, out: Path
+    prepared: Prepared,
+    members: nn.Module,
+    held_out: list[list[int]],
+    *,
+    work: Path,
+    name: str,
+    version: str,
+    out: Path,
 ) -> Path:
     """Write the graphs and a ``model.json`` whose calibration `training.video.calibrate` then fills in."""
     out.mkdir(parents=True, exist_ok=True)
-    recipes = [read_config(configs / f"{name}.toml") for name in members]
-    held_out = [list(recipe.held_out) for recipe in recipes]
-    averages = [load_average(work / f"{name}.pt") for name in members]
     full = work / "ensemble.onnx"
-    to_onnx(Ensemble(averages, Fusion()), full)
+    to_onnx(Ensemble(members, Fusion()), full)
     store_as_half(full, out / FP32)
-    rows = training_rows(prepared, recipes[0].held_out)
+    rows = training_rows(prepared, tuple(held_out[0]))
     chosen = np.sort(np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False))
     quantize(full, out / INT8, as_input(prepared.crops[chosen]))
     fusion = held_out_fusion(prepared, out / FP32, held_out)
@@ -233,18 +254,23 @@ def main() -> None:
     arguments(parser)
     parser.add_argument("--members", nargs="+", default=["member_a", "member_b"])
     parser.add_argument("--configs", type=Path, default=Path("training/video/config"))
-    parser.add_argument("--checkpoints", type=Path, help="folder of the members' checkpoints (default: --work)")
+    parser.add_argument("--probe", type=Path, help="what training.video.probe wrote, instead of fine-tuned members")
     parser.add_argument("--name", default="lite0-two-experts")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--out", type=Path, default=Path("models/video"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     prepared = load_prepared(options.corpus, options.work / "prepared")
+    members: nn.Module
+    if options.probe:
+        members, held_out = load_probe(options.probe)
+    else:
+        members, held_out = fine_tuned(options.members, options.work, options.configs)
     path = export(
         prepared,
-        options.members,
-        work=options.checkpoints or options.work,
-        configs=options.configs,
+        members,
+        held_out,
+        work=options.work,
         name=options.name,
         version=options.version,
         out=options.out,

@@ -23,7 +23,8 @@ from training.video.corpus import FloatArray, Pixels, read_corpus, read_landmark
 
 # what training cuts its own crops from: wider than any of them
 STORED_SCALE, STORED_SIZE = 1.6, 208
-CROP_SCALE, CROP_SIZE = 1.15, 112
+# what the service cuts: as wide as the middle of a stored crop that `synthesize` passes through a decoder
+CROP_SCALE, CROP_SIZE = 1.3538, 176
 
 
 class OnnxSession:
@@ -46,7 +47,7 @@ def load_detector(bundle: Path) -> FaceDetector:
 class Prepared:
     """A corpus cut into crops, in the manifest's order.
 
-    ``stored`` uint8 [N, 208, 208, 3] are wide crops for training, ``crops`` uint8 [N, 112, 112, 3] are cut
+    ``stored`` uint8 [N, 208, 208, 3] are wide crops for training, ``crops`` uint8 [N, 176, 176, 3] are cut
     as the service cuts them, ``points`` float32 [N, 468, 2] are landmarks in pixels of ``stored`` (NaN:
     none), ``face_pixels`` [N] is the larger side of the face's box in the picture, ``detected`` [N] says
     whether the detector found it (else the box comes from the landmarks or the picture's middle).

@@ -2,7 +2,7 @@
 
 VIDEO_CORPUS ?= $(DATA)/video
 VIDEO_BUNDLE ?= models/video
-VIDEO_PROBE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/silver-guardian/video/probe
+VIDEO_PROBE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/silver-guardian/video/probe.pt
 VIDEO_PYTHON := PYTHONPATH=.:services/video_analyzer/src $(PYTHON_TRAINING)
 
 train-video:  ## train the video detector on $(DATA)/video and write models/video (hours; goes on where it was stopped)
@@ -14,10 +14,11 @@ train-video:  ## train the video detector on $(DATA)/video and write models/vide
 	$(VIDEO_PYTHON) -m training.video.calibrate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE)
 	$(VIDEO_PYTHON) -m training.video.evaluate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE) --write
 
-probe-video:  ## fit the small video detector instead (minutes): ImageNet features, logistic regression
+probe-video:  ## fit the small video detector instead (minutes), and write models/video
 	$(VIDEO_PYTHON) -m training.video.prepare --corpus $(VIDEO_CORPUS)
+	$(VIDEO_PYTHON) -m training.video.synthesize --corpus $(VIDEO_CORPUS) --autoencoder $(DATA)/video/autoencoders
 	$(VIDEO_PYTHON) -m training.video.probe --corpus $(VIDEO_CORPUS)
-	$(VIDEO_PYTHON) -m training.video.export --corpus $(VIDEO_CORPUS) --checkpoints $(VIDEO_PROBE) --name lite0-probe --out $(VIDEO_BUNDLE)
+	$(VIDEO_PYTHON) -m training.video.export --corpus $(VIDEO_CORPUS) --probe $(VIDEO_PROBE) --name lite0-regions --out $(VIDEO_BUNDLE)
 	$(VIDEO_PYTHON) -m training.video.calibrate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE)
 	$(VIDEO_PYTHON) -m training.video.evaluate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE) --write
 

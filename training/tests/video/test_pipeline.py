@@ -14,10 +14,10 @@ from training.video import evaluate, export, probe
 from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Reconstructions
 from training.video.calibrate import calibrate
 from training.video.fusion import Fusion
-from training.video.network import Backbone
 from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
+from training.video.regions import SILENT, VIEWS, RegionStatistics, load_probe, region_weights
 from training.video.scores import held_out_scores, tracks
-from training.video.train import Config, Trainer, learning_rate, load_average, train, training_rows
+from training.video.train import Config, Trainer, learning_rate, train, training_rows
 
 ROOT = Path(__file__).resolve().parents[3]
 MIXTURE = Mixture(genuine=2, blended=1, resynthesized=1, fake=1)
@@ -40,7 +40,8 @@ def bundle(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path
     for name, folds in (("a", (2, 4)), ("b", (0, 3))):
         train(config(name, *folds), prepared, work, None)
         (work / f"{name}.toml").write_text(f"held_out = {list(folds)}\n")
-    export.export(prepared, ["a", "b"], work=work, configs=work, name="tiny", version="0", out=out)
+    members, held_out = export.fine_tuned(["a", "b"], work, work)
+    export.export(prepared, members, held_out, work=work, name="tiny", version="0", out=out)
     (out / "MODEL_CARD.md").write_text(f"# Card\n{evaluate.START}{evaluate.END}\n")
     return out
 
@@ -90,17 +91,44 @@ def test_training_goes_on_where_it_stopped(prepared: Prepared, tmp_path: Path) -
         torch.testing.assert_close(a, b)
 
 
-def test_probe_writes_checkpoints_that_export_reads(prepared: Prepared, tmp_path: Path) -> None:
-    network, weights = Backbone(), tmp_path / "imagenet.pth"
-    torch.save(network.state_dict(), weights)
-    for name, fold in zip(probe.MEMBERS, (0, 1), strict=True):
-        (tmp_path / f"{name}.toml").write_text(f"held_out = [{fold}]\n")
-    features = np.random.default_rng(0).normal(size=(60, 1280))
-    probe.probe(prepared, features, tmp_path, tmp_path, weights)
-    member = load_average(tmp_path / "member_a.pt")
-    logits = member(torch.zeros(1, 3, 64, 64))
-    assert logits[0, 1].item() == pytest.approx(probe.SILENT)
-    assert torch.isfinite(logits).all()
+@pytest.fixture(scope="module")
+def probe_bundle(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("probe")
+    crops = probe.training_crops(prepared, Reconstructions(Path("missing.npz")), seed=1)
+    examples = probe.read_examples(crops, RegionStatistics(None))
+    assert np.bincount(examples.kinds).tolist() == [45, 30, 0, 45]
+    probe.probe(prepared, examples, [[2, 4], [0, 3]], work / "probe.pt")
+    members, held_out = load_probe(work / "probe.pt")
+    export.export(prepared, members, held_out, work=work, name="tiny", version="0", out=work / "bundle")
+    return work / "bundle"
+
+
+def test_probe_weighs_the_statistics_of_regions(probe_bundle: Path, prepared: Prepared) -> None:
+    logit, experts = export.run(probe_bundle / "video.fp32.onnx", prepared.crops[:5])
+    assert experts.shape == (5, 2, 2)
+    np.testing.assert_allclose(experts[..., 1], SILENT)
+    assert np.isfinite(logit).all()
+    assert (experts[:, 0, 0] != experts[:, 1, 0]).all()
+
+
+def test_what_tells_the_faces_size_is_taken_out(prepared: Prepared) -> None:
+    sizes = np.linspace(70, 300, 50)
+    features = np.random.default_rng(0).normal(size=(50, 3))
+    features[:, 1] += 5 * np.log(sizes)
+    direction = probe.size_direction(features, sizes)
+    rest = features - np.outer(features @ direction, direction)
+    assert abs(np.corrcoef(rest[:, 1], np.log(sizes))[0, 1]) < 0.3
+    assert abs(direction[1]) > 0.9
+
+
+def test_regions_hold_the_face_and_what_surrounds_it() -> None:
+    for view in VIEWS:
+        inside, outside = region_weights(view, 11).T.reshape(2, 11, 11)
+        assert inside.sum() == pytest.approx(1)
+        assert inside[5, 5] > 0
+        assert outside[5, 5] == 0
+        assert inside[0, 0] == 0
+        assert outside[0, 0] > 0
 
 
 def test_learning_rate_warms_up_and_decays() -> None:
