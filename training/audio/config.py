@@ -15,12 +15,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Prepare:
-    """Degraded copies made once and kept: so many by the one chain, then so many by the telephone's."""
+    """Degraded copies made once and kept: so many by the one chain, by the telephone's, by the codecs'."""
 
     copies: int
     telephone_copies: int
+    codec_copies: int
     chain: Chain
     telephone_chain: Chain
+    codec_chain: Chain
+
+    @property
+    def chains(self) -> list[Chain]:
+        """The chain of every degraded copy, in order."""
+        counts = (self.copies, self.telephone_copies, self.codec_copies)
+        chains = (self.chain, self.telephone_chain, self.codec_chain)
+        return [chain for chain, count in zip(chains, counts, strict=True) for _ in range(count)]
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ def load(path: Path = DEFAULT) -> Config:
     """Read a configuration file; raises ValueError naming an unknown or a missing setting."""
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     prepare = dict(document["prepare"])
-    for chain in ("chain", "telephone_chain"):
+    for chain in ("chain", "telephone_chain", "codec_chain"):
         prepare[chain] = _make(Chain, prepare.get(chain, {}), f"prepare.{chain}")
     train = document["train"]
     modspec = dict(train["modspec"])

@@ -82,10 +82,9 @@ def build(
             raise ValueError(f"{folder} was made from another manifest: remove it first")
     else:
         index.write_text(json.dumps(names))
-    for copy in range(settings.copies + settings.telephone_copies + 1):
+    for copy, chain in enumerate((None, *settings.chains)):
         if not (folder / f"length_{copy}.npy").exists():
-            chain = settings.chain if copy <= settings.copies else settings.telephone_chain
-            degrade = _degrader(samples, copy, chain, seed) if copy else level
+            degrade = level if chain is None else _degrader(samples, copy, chain, seed)
             _build_copy(samples, folder, copy, degrade, progress)
     return load(samples, folder)
 

@@ -93,8 +93,9 @@ class _Data:
         self.sources = np.asarray([s.source for s in samples])
         self.narrow = torch.tensor([0 < float(s.fields.get("src_sr") or 0) <= NARROW_HZ for s in samples])
         self.chances = np.asarray(sampling_weights(samples))
-        degraded = range(1, config.prepare.copies + 1)
-        self.kinds = np.asarray([CLEAN, *(DEGRADED for _ in degraded)] + [TELEPHONE] * config.prepare.telephone_copies)
+        p = config.prepare
+        degraded, codec = [DEGRADED] * p.copies, [DEGRADED] * p.codec_copies
+        self.kinds = np.asarray([CLEAN, *degraded, *([TELEPHONE] * p.telephone_copies), *codec])
         if len(self.kinds) != len(features):
             raise ValueError(f"{len(features)} copies of the clips, not {len(self.kinds)} as configured")
 

@@ -17,7 +17,7 @@ from training.audio.waveforms import WINDOW
 from training.common.bundle import session
 
 TINY = {
-    "seeds = 4": "seeds = 2",
+    "seeds = 8": "seeds = 2",
     "copies = 4  ": "copies = 1",
     "telephone_copies = 2": "telephone_copies = 1",
 }
