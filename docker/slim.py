@@ -9,6 +9,7 @@ from pathlib import Path
 KEPT_AWS_SERVICES = {"s3", "sqs", "stepfunctions", "sts", "sso", "sso-oidc"}
 UNUSED = (
     "onnxruntime/datasets", "onnxruntime/quantization", "onnxruntime/tools", "onnxruntime/transformers",
+    "google/protobuf", "google/_upb",  # for those tools alone
     "numpy/f2py", "numpy/distutils", "numpy/testing/tests", "boto3/examples",
 )  # fmt: skip
 # The Python binding carries its own copy of the runtime; the shared library is for plug-ins only.
