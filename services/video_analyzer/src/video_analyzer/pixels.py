@@ -87,7 +87,8 @@ def _averaged_columns(values: Floats, size: int) -> Floats:
         return _averaged(np.ascontiguousarray(values.transpose(1, 0, 2)), size).transpose(1, 0, 2)
     # a product with a sum per channel: a third of the time of strided additions
     sums = np.kron(np.ones((factor, 1), np.float32), np.eye(channels, dtype=np.float32)) / np.float32(factor)
-    return (values.reshape(height * size, factor * channels) @ sums).reshape(height, size, channels)
+    means = np.asarray(values.reshape(height * size, factor * channels) @ sums, np.float32)
+    return means.reshape(height, size, channels)
 
 
 def _interpolated(values: npt.NDArray[Any], size: int) -> Floats:
