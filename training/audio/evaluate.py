@@ -249,7 +249,7 @@ def report(
         ),
         ("Verdicts at the shipped thresholds", verdict_table([*main, *sampled[2:]], calibration, thresholds)),
         (
-            f"Thresholds chosen on the other folds (false alarms {settings.calibrate.false_alarm_rate:.0%})",
+            f"Thresholds chosen on the other folds (false alarms {settings.calibrate.false_alarm_rate:.1%})",
             threshold_transfer(main, settings.calibrate.false_alarm_rate),
         ),
         ("Genuine sources most often called fake, clean", worst_sources(clean, calibration, thresholds[1])),
