@@ -41,6 +41,8 @@ class ServiceError(Exception):
     title: ClassVar[str] = "Internal error"
     retryable: ClassVar[bool] = False
     default_retry_after: ClassVar[int | None] = None
+    # whether the caller's connection ends with the answer, the rest of the request unread
+    ends_connection: ClassVar[bool] = False
 
     def __init__(self, detail: str, *, retry_after: int | None = None) -> None:
         super().__init__(detail)
@@ -66,6 +68,8 @@ class NotFound(ServiceError):
 
 class UploadTimeout(ServiceError):
     code, status, title, retryable = "upload-timeout", 408, "Upload too slow", True
+    # or a caller who trickles bytes keeps the connection for ever (RFC 9110, section 15.5.9)
+    ends_connection = True
 
 
 class LimitExceeded(ServiceError):

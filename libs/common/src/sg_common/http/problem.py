@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from sg_common.errors import MalformedRequest, ServiceError, UploadTimeout
+from sg_common.errors import MalformedRequest, ServiceError
 from sg_common.observability import request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -35,8 +35,7 @@ def problem_document(error: ServiceError) -> Problem:
 def problem_response(error: ServiceError) -> JSONResponse:
     """The answer for a failure, with `Retry-After` where a retry makes sense."""
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
-    if isinstance(error, UploadTimeout):
-        # or a caller who trickles bytes keeps the connection for ever (RFC 9110, section 15.5.9)
+    if error.ends_connection:
         headers["Connection"] = "close"
     return _response(problem_document(error), headers)
 
