@@ -18,7 +18,7 @@ probe-video:  ## fit the small video detector instead (minutes), and write model
 	$(VIDEO_PYTHON) -m training.video.prepare --corpus $(VIDEO_CORPUS)
 	$(VIDEO_PYTHON) -m training.video.synthesize --corpus $(VIDEO_CORPUS) --autoencoder $(DATA)/video/autoencoders
 	$(VIDEO_PYTHON) -m training.video.probe --corpus $(VIDEO_CORPUS)
-	$(VIDEO_PYTHON) -m training.video.export --corpus $(VIDEO_CORPUS) --probe $(VIDEO_PROBE) --name lite0-regions --out $(VIDEO_BUNDLE)
+	$(VIDEO_PYTHON) -m training.video.export --corpus $(VIDEO_CORPUS) --probe $(VIDEO_PROBE) --name lite0-regions --version 2.0.0 --out $(VIDEO_BUNDLE)
 	$(VIDEO_PYTHON) -m training.video.calibrate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE)
 	$(VIDEO_PYTHON) -m training.video.evaluate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE) --write
 
