@@ -79,6 +79,12 @@ def fold_table(clean: Scores, telephone: Scores) -> str:
     return table(header, rows)
 
 
+def contest(family: str, samples: Sequence[Sample]) -> Callable[[Sample], bool]:
+    """Whether a sample is a fake of the family, or a genuine one of the folds that hold it out."""
+    folds = {s.fold for s in samples if s.label and s.family == family}
+    return lambda s: s.family == family if s.label else s.fold in folds
+
+
 def baseline_tables(
     clean: Scores, left_out: Sequence[str], whisper: ShallowEncoder | None, folder: Path
 ) -> tuple[str, str]:
@@ -102,8 +108,7 @@ def baseline_tables(
             judged[name] = logits
     families: list[Row] = []
     for family in sorted({s.family for s in samples if s.label}):
-        fold = {s.fold for s in samples if s.label and s.family == family}
-        keep = np.asarray([s.family == family if s.label else s.fold in fold for s in samples])
+        keep = np.asarray([*map(contest(family, samples), samples)])
         families.append((family, *(auc(logits[keep], clean.labels[keep]) for logits in judged.values())))
     return table(("detector", "AUC, mean of folds", "AUC, pooled"), rows), table(("family", *judged), families)
 
@@ -114,10 +119,7 @@ def family_table(clean: Scores, telephone: Scores, calibration: Calibration, thr
     for family in sorted({s.family for s in clean.chosen if s.label}):
         cells: list[object] = [family]
         for n, scores in enumerate((clean, telephone)):
-            folds = {s.fold for s in scores.chosen if s.label and s.family == family}
-            part = scores.where(
-                lambda s, f=family, k=folds: s.family == f if s.label else s.fold in k  # type: ignore[misc]
-            )
+            part = scores.where(contest(family, scores.chosen))
             if not n:
                 cells.append(int(part.labels.sum()))
             fakes = calibration.probabilities(part.held_out[part.labels == 1])

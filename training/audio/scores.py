@@ -15,6 +15,7 @@ from training.audio.pool import CLIP_SECONDS
 from training.audio.waveforms import read, repeat_to
 from training.common.bundle import digest, session
 from training.common.manifest import Sample
+from training.common.paths import file_name
 
 BATCH = 8
 
@@ -80,8 +81,7 @@ def score(
 ) -> Scores:
     """Run a bundle's graph on samples under a condition, or read what an earlier run kept in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = "".join(c if c.isalnum() else "-" for c in condition)
-    path = folder / f"{digest(model)[:12]}_{len(samples)}_{len(indices)}_{name}.npy"
+    path = folder / f"{digest(model)[:12]}_{len(samples)}_{len(indices)}_{file_name(condition)}.npy"
     if path.exists():
         return Scores(samples, indices, np.load(path))
     graph = session(model)

@@ -142,8 +142,9 @@ def _bag(data: _Data, expert: Expert, s: Modspec, rng: np.random.Generator) -> l
     standard.fit(features.flatten(0, 1))
     with torch.no_grad():
         inputs = standard(features)
-    if expert.telephone_band:
-        inputs = inputs * telephone_features()
+    heard = telephone_features() if expert.telephone_band else None
+    if heard is not None:
+        inputs = inputs * heard
     matrix = None
     if expert.nuisance:
         matrix = damping(inputs, data.labels, data.sources, expert.nuisance)
@@ -156,8 +157,8 @@ def _bag(data: _Data, expert: Expert, s: Modspec, rng: np.random.Generator) -> l
             net.standard.load_state_dict(standard.state_dict())
             if matrix is not None:
                 net.hidden.weight.copy_(net.hidden.weight @ matrix)
-            if expert.telephone_band:
-                net.hidden.weight.mul_(telephone_features())
+            if heard is not None:
+                net.hidden.weight.mul_(heard)
         bag.append(net.eval())
     return bag
 
@@ -171,16 +172,35 @@ def _fit(
     *,
     rng: np.random.Generator,
 ) -> None:
-    steps = s.epochs * max(1, len(data.labels) // s.batch_size)
+    loss = nn.BCEWithLogitsLoss()
+
+    def loss_of(rows: Tensor, copy: Tensor) -> Tensor:
+        logits = net.layers(inputs[copy, rows])[:, 0]
+        value: Tensor = loss(logits, smoothed(data.labels[rows], s.label_smoothing))
+        return value
+
+    net.train()
+    _descend(net, loss_of, chances, data, s, epochs=s.epochs, rng=rng)
+
+
+def _descend(
+    net: nn.Module,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+    chances: NDArray[np.float64],
+    data: _Data,
+    s: Modspec,
+    *,
+    epochs: int,
+    rng: np.random.Generator,
+) -> None:
+    """Lower the loss of batches, given by their rows and which of the used copies each is."""
+    steps = epochs * max(1, len(data.labels) // s.batch_size)
     optimizer = torch.optim.AdamW(net.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.learning_rate, total_steps=steps)
-    loss = nn.BCEWithLogitsLoss()
-    net.train()
     for _ in range(steps):
         rows, copy = data.draw(s.batch_size, chances, rng)
         optimizer.zero_grad()
-        logits = net.layers(inputs[copy, rows])[:, 0]
-        loss(logits, smoothed(data.labels[rows], s.label_smoothing)).backward()
+        loss_of(rows, copy).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
 
@@ -193,15 +213,11 @@ def _gate(data: _Data, g: GateSettings, s: Modspec, rng: np.random.Generator) ->
     gate = Gate(features.shape[2])
     gate.standard.fit(features.flatten(0, 1))
     kinds = torch.from_numpy(data.kinds[used])
-    steps = g.epochs * max(1, len(data.labels) // s.batch_size)
-    optimizer = torch.optim.AdamW(gate.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.learning_rate, total_steps=steps)
-    for _ in range(steps):
-        rows, copy = data.draw(s.batch_size, chances, rng)
+
+    def loss_of(rows: Tensor, copy: Tensor) -> Tensor:
         kind = kinds[copy]
         kind = torch.where((kind == CLEAN) & data.narrow[rows], TELEPHONE, kind)
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(gate.logits(features[copy, rows]), kind).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
+        return nn.functional.cross_entropy(gate.logits(features[copy, rows]), kind)
+
+    _descend(gate, loss_of, chances, data, s, epochs=g.epochs, rng=rng)
     return gate

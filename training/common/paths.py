@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 
+def file_name(text: str) -> str:
+    """A text as part of a file's name: everything but letters and digits becomes a hyphen."""
+    return "".join(c if c.isalnum() else "-" for c in text)
+
+
 def cache_folder(area: str) -> Path:
     """`${XDG_CACHE_HOME:-~/.cache}/silver-guardian/<area>`, made if missing."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

