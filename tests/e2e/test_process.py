@@ -98,17 +98,15 @@ def test_the_command_line_judges_a_clip_with_both(clip: Path, tmp_path: Path) ->
 
 def test_serve_runs_both_and_ends_both(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("silver-guardian")), "serve"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, env={**os.environ, "SG_DRAIN_SECONDS": "0"}
-    )
-    try:
-        assert process.stderr is not None
-        ready = 0
-        while ready < 2:
-            line = process.stderr.readline()
-            assert line, "serve ended early"
-            ready += b'"ready"' in line or b" ready" in line
-    finally:
-        process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
-    process.stderr.close()
+    environment = {**os.environ, "SG_DRAIN_SECONDS": "0"}
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=environment) as process:
+        try:
+            assert process.stderr is not None
+            ready = 0
+            while ready < 2:
+                line = process.stderr.readline()
+                assert line, "serve ended early"
+                ready += b'"ready"' in line or b" ready" in line
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0

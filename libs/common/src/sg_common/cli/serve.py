@@ -26,17 +26,26 @@ def run_serve(services: Sequence[AnalyzerService]) -> int:
     for service in services:
         print(f"{service.name}: http://localhost:{service.port}/docs", file=sys.stderr)
 
-    def forward(number: int, _: object) -> None:
-        for child in children:
-            if child.poll() is None:
-                child.send_signal(number)
+    told_to_end = False
 
-    signal.signal(signal.SIGTERM, forward)
-    # A terminal's Ctrl-C reaches the children by itself; here it must only not end the wait for them.
-    signal.signal(signal.SIGINT, lambda *_: None)
+    def end(number: int, _: object) -> None:
+        nonlocal told_to_end
+        told_to_end = True
+        # A terminal's Ctrl-C reaches the children by itself.
+        if number == signal.SIGTERM:
+            _terminate(children)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
     while all(child.poll() is None for child in children):
         time.sleep(_POLL_SECONDS)
+    # A second signal would cut short what the others still have in flight.
+    if not told_to_end:
+        _terminate(children)
+    return max(abs(child.wait()) for child in children)
+
+
+def _terminate(children: Sequence[subprocess.Popen[bytes]]) -> None:
     for child in children:
         if child.poll() is None:
             child.terminate()
-    return max(abs(child.wait()) for child in children)
