@@ -127,6 +127,13 @@ def impulsive_noise(x: Waveform, rng: Rng) -> Waveform:
     return (x + hit * x * rng.uniform(-1, 1, x.size) * rng.uniform(0.2, 1)).astype(np.float32)
 
 
+def crop(x: Waveform, rng: Rng) -> Waveform:
+    """A random part, half of the clip at least: the same voice, measured on other sounds."""
+    samples = max(1, int(x.size * rng.uniform(0.5, 1.0)))
+    start = int(rng.integers(x.size - samples + 1))
+    return x[start : start + samples]
+
+
 def change_speed(x: Waveform, factor: float) -> Waveform:
     """Play faster (factor > 1) or slower: pitch and length change together."""
     spectrum = np.fft.rfft(x)
@@ -148,6 +155,7 @@ def telephone(x: Waveform, rng: Rng) -> Waveform:
 class Chain:
     """Probabilities of each step of `degrade`, in its order."""
 
+    crop: float = 0.0
     speed: float = 0.3
     convolutive: float = 0.2
     reverberation: float = 0.35
@@ -163,8 +171,10 @@ class Chain:
 
 def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = None) -> Waveform:
     """A random chain as a recording meets it: room, microphone, noise, level, then band and codec; peak 0.7."""
+    if rng.random() < chain.crop:
+        x = crop(x, rng)
     if rng.random() < chain.speed:
-        x = change_speed(x, rng.uniform(0.88, 1.12))
+        x = change_speed(x, rng.uniform(0.85, 1.18))
     if rng.random() < chain.convolutive:
         x = convolutive_distortion(x, rng)
     if rng.random() < chain.reverberation:

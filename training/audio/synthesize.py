@@ -1,10 +1,11 @@
-"""Make more fakes where the corpus is thin: copies of genuine clips by local engines, and espeak-ng speech.
+"""Make more fakes where the corpus is thin: copies of genuine clips by local engines, espeak-ng speech, pseudo-fakes.
 
     python -m training.audio.synthesize --data ../shared/data/audio --out <folder>
 
 The folder gets a manifest of its own and is then one more `--data` folder for the other commands. A copy is
 held out with its engine's family and with the fold of the voice it copies, so that training for a fold
-knows neither. Run it again after an interruption: clips that are there are kept.
+knows neither; a pseudo-fake, which no generator made, with its voice alone. Run it again after an
+interruption: clips that are there are kept.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import functools
 import importlib.util
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import istft, stft
 
 from training.audio.pool import CLIP_SECONDS, random_for
 from training.audio.prepare import work_folder
@@ -110,6 +114,32 @@ def griffin_lim(x: Waveform, rng: np.random.Generator) -> Waveform:
     )
 
 
+def blurred(x: Waveform, rng: np.random.Generator, *, axes: Sequence[int]) -> Waveform:
+    """The clip itself, its log spectrogram blurred along frequency (0) or time (1), as acoustic models average.
+
+    No generator made it, so that nothing but the missing texture tells it from its original. In half of the
+    clips the phase is roughened, in half it is made to fit the blurred magnitude.
+    """
+    n_fft = int(rng.choice([256, 400, 512, 1024]))
+    frame = {"fs": SAMPLE_RATE, "nperseg": n_fft, "noverlap": n_fft * 3 // 4}
+    spectrum = stft(x, **frame)[2]
+    log = np.log(np.abs(spectrum) + 1e-7)
+    smooth = log
+    for axis in axes:
+        smooth = gaussian_filter1d(smooth, float(np.exp(rng.uniform(np.log(0.5), np.log(2)))), axis=axis)
+    magnitude = np.exp(log + rng.uniform(0.5, 1) * (smooth - log))
+    phase = np.angle(spectrum)
+    if rng.random() < 0.5:
+        phase = phase + rng.uniform(0.1, 0.8) * rng.standard_normal(phase.shape)
+    for _ in range(int(rng.choice([0, 0, 1, 3]))):
+        phase = np.angle(stft(_sound(magnitude, phase, frame)[: x.size], **frame)[2])
+    return _sound(magnitude, phase, frame)[: x.size]
+
+
+def _sound(magnitude: NDArray[np.float64], phase: NDArray[np.float64], frame: Mapping[str, int]) -> Waveform:
+    return np.asarray(istft(magnitude * np.exp(1j * phase), **frame)[1], dtype=np.float32)
+
+
 def espeak(text: str, rng: np.random.Generator) -> Waveform:
     """Korean speech by the formant synthesizer espeak-ng."""
     voice = f"ko+{rng.choice(['m1', 'm3', 'm7', 'f1', 'f2', 'f4', 'whisperf', 'croak'])}"
@@ -125,16 +155,26 @@ ENGINES: dict[str, tuple[Callable[[Waveform, np.random.Generator], Waveform], st
     "world-local": (world, "classic", "vocoder"),
     "world-conversion-local": (world_conversion, "vc", "vc"),
     "griffin-lim-local": (griffin_lim, "classic", "vocoder"),
+    "blurred-time-local": (functools.partial(blurred, axes=(1,)), "blurred", "pseudo"),
+    "blurred-frequency-local": (functools.partial(blurred, axes=(0,)), "blurred", "pseudo"),
+    "blurred-both-local": (functools.partial(blurred, axes=(1, 0)), "blurred", "pseudo"),
 }
 SHARES = {"hifigan-local": 0.5, "world-local": 0.12, "world-conversion-local": 0.15, "griffin-lim-local": 0.12}
+PSEUDO_SHARE = 0.4
+"""Chance of each pseudo-fake of a genuine clip."""
 
 
 def choose(samples: Sequence[Sample], engine: str, seed: int) -> list[Sample]:
-    """Genuine clips to copy: a share of the Korean and the 8 kHz ones, and fewer of the rest that is not English."""
+    """Genuine clips to copy: a share of the Korean and the 8 kHz ones, and fewer of the rest that is not English.
+
+    Pseudo-fakes are made of every source alike.
+    """
     chosen = []
     for s in samples:
         thin = s.fields.get("language") == "ko" or s.fields.get("src_sr") == "8000"
-        share = SHARES[engine] * (1.0 if thin else 0.25 if s.fields.get("language") != "en" else 0.05)
+        share = PSEUDO_SHARE
+        if engine in SHARES:
+            share = SHARES[engine] * (1.0 if thin else 0.25 if s.fields.get("language") != "en" else 0.05)
         if not s.label and random_for(seed, "copy", engine, s.fields["path"]).random() < share:
             chosen.append(s)
     return chosen
@@ -174,7 +214,7 @@ def main() -> None:
                 x = make(read(s.path, CLIP_SECONDS), random_for(options.seed, engine, s.fields["path"]))
                 save(like_source(x, s), out / name)
             rows.append(
-                (name, "fake", kind, family, folds.get(family, 0), engine, s.fields.get("speaker_id", ""),
+                (name, "fake", kind, family, folds.get(family, s.fold), engine, s.fields.get("speaker_id", ""),
                  s.fields.get("language", ""), s.fields.get("origin", ""), s.fields.get("license", ""),
                  s.fields["path"], s.fold)
             )  # fmt: skip

@@ -2,28 +2,22 @@
 
     python -m training.audio.train --data ../shared/data/audio [--fold 3]
 
-Run it again after an interruption: finished features and folds are kept.
+Run it again after an interruption: finished folds are kept.
 """
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import torch
 
 from training.audio import config, train_modspec
-from training.audio.prepare import arguments, open_pool, work_folder
+from training.audio.prepare import arguments, load_features, log, open_pool, work_folder
 
 
 def checkpoint_path(work: Path, fold: int) -> Path:
     """Where the members of one held-out fold lie."""
     return work / "checkpoints" / f"mixture_fold{fold}.pt"
-
-
-def log(text: str) -> None:
-    """A line with the time, at once."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 def main() -> None:
@@ -37,7 +31,7 @@ def main() -> None:
     pool = open_pool(options)
     work = work_folder(options)
     (work / "checkpoints").mkdir(exist_ok=True)
-    features = train_modspec.pool_features(pool, work / "features", log)
+    features = load_features(pool, work)
     for fold in options.fold or sorted({s.fold for s in pool.samples if s.fold >= 0}):
         train_modspec.train(pool, features, fold, settings, checkpoint_path(work, fold))
         log(f"fold {fold}: done")

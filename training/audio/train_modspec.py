@@ -16,42 +16,11 @@ from training.audio.config import Config, Expert, Modspec
 from training.audio.config import Gate as GateSettings
 from training.audio.frontend import ModulationSpectrum
 from training.audio.models import Gate, Mixture, Perceptron, Standard, merge
-from training.audio.pool import Pool, Shard, random_for
-from training.audio.waveforms import repeat_to
+from training.audio.pool import Pool, random_for
 from training.common.manifest import sampling_weights
 
 CLEAN, DEGRADED, TELEPHONE = range(3)
 NARROW_HZ = 8000
-
-
-def pool_features(pool: Pool, folder: Path, progress: Callable[[str], None] = print) -> NDArray[np.float32]:
-    """Features of every clip and copy, (copies + 1, N, size), kept in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return np.stack(
-        [
-            np.concatenate([_shard_features(s, i, copy, folder, progress) for i, s in enumerate(pool.shards)])
-            for copy in range(pool.copies + 1)
-        ]
-    )
-
-
-def _shard_features(
-    shard: Shard, number: int, copy: int, folder: Path, progress: Callable[[str], None]
-) -> NDArray[np.float32]:
-    path = folder / f"modspec_{number}_{len(shard.samples)}_{copy}.npy"
-    if path.exists():
-        return np.asarray(np.load(path), dtype=np.float32)
-    front = ModulationSpectrum()
-    parts = []
-    for start in range(0, len(shard.samples), 16):
-        rows = range(start, min(start + 16, len(shard.samples)))
-        batch = np.stack([repeat_to(shard.clip(i, copy)) for i in rows])
-        with torch.no_grad():
-            parts.append(front(torch.from_numpy(batch)).numpy())
-    features = np.concatenate(parts).astype(np.float32)
-    np.save(path, features)
-    progress(f"features of copy {copy}: {len(features)} clips")
-    return features
 
 
 def train(pool: Pool, features: NDArray[np.float32], fold: int | None, config: Config, checkpoint: Path) -> Mixture:
@@ -94,8 +63,8 @@ class _Data:
         self.narrow = torch.tensor([0 < float(s.fields.get("src_sr") or 0) <= NARROW_HZ for s in samples])
         self.chances = np.asarray(sampling_weights(samples))
         p = config.prepare
-        degraded, codec = [DEGRADED] * p.copies, [DEGRADED] * p.codec_copies
-        self.kinds = np.asarray([CLEAN, *degraded, *([TELEPHONE] * p.telephone_copies), *codec])
+        counts = (1 + p.clean_copies, p.copies, p.telephone_copies, p.codec_copies)
+        self.kinds = np.repeat((CLEAN, DEGRADED, TELEPHONE, DEGRADED), counts)
         if len(self.kinds) != len(features):
             raise ValueError(f"{len(features)} copies of the clips, not {len(self.kinds)} as configured")
 

@@ -18,8 +18,10 @@ from training.common.bundle import session
 
 TINY = {
     "seeds = 8": "seeds = 2",
-    "copies = 4  ": "copies = 1",
-    "telephone_copies = 2": "telephone_copies = 1",
+    "clean_copies = 4": "clean_copies = 1",
+    "\ncopies = 6": "\ncopies = 1",
+    "telephone_copies = 8": "telephone_copies = 1",
+    "codec_copies = 2": "codec_copies = 1",
 }
 
 
@@ -77,7 +79,11 @@ def test_from_manifest_to_calibrated_bundle(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     common = ("--data", corpus, "--config", settings, "--work", work)
+    with pytest.raises(FileNotFoundError, match="prepare"):
+        command(monkeypatch, train, *common)
+    command(monkeypatch, prepare, *common, "--workers", 1)
     command(monkeypatch, prepare, *common)
+    assert "0 copies of corpora to measure" in capsys.readouterr().out
     command(monkeypatch, train, *common)
     bundle = tmp_path / "bundle"
     command(monkeypatch, export, *common, "--out", bundle, "--int8")

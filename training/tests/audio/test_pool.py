@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from training.audio import config
+from training.audio.pool import CLIP, Corpus, Pool
+from training.common.manifest import Sample
+
+SETTINGS = config.load().prepare
+CLEAN, TELEPHONE = 1, SETTINGS.clean_copies + SETTINGS.copies + 1
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    samples = []
+    for i in range(4):
+        t = np.arange(16000 * 2) / 16000
+        path = tmp_path / f"{i}.flac"
+        soundfile.write(path, 0.1 * np.sin(2 * np.pi * (200 + 50 * i) * t), 16000)
+        samples.append(Sample(path, i % 2, 0, "family", "source", fields={"path": path.name}))
+    return Corpus(samples, SETTINGS, seed=1)
+
+
+def test_a_copy_does_not_depend_on_what_was_made_before(corpus: Corpus) -> None:
+    first = corpus.clip(2, TELEPHONE)
+    corpus.clip(0, TELEPHONE)
+    assert np.array_equal(corpus.clip(2, TELEPHONE), first)
+    assert not np.array_equal(corpus.clip(2, TELEPHONE + 1)[:1000], first[:1000])
+
+
+def test_clean_copies_differ_in_piece_and_speed_alone(corpus: Corpus) -> None:
+    whole, copy = corpus.clip(0, 0), corpus.clip(0, CLEAN)
+    assert np.abs(whole).max() == pytest.approx(0.7, abs=1e-3)
+    assert whole.size * 0.5 / 1.18 - 2 < copy.size <= min(CLIP, whole.size / 0.85 + 2)
+    spectrum = np.abs(np.fft.rfft(copy * np.hanning(copy.size)))
+    assert 200 * 0.84 < spectrum.argmax() * 16000 / copy.size < 200 * 1.19
+
+
+def test_features_are_measured_anew_when_their_clips_change(corpus: Corpus) -> None:
+    keys = {corpus.key(copy) for copy in range(4)}
+    assert len(keys) == 4
+    assert replace(corpus, seed=2).key(1) not in keys
+    louder = replace(SETTINGS, clean_chain=replace(SETTINGS.clean_chain, noise=0.5))
+    assert replace(corpus, settings=louder).key(1) not in keys
+    assert replace(corpus, settings=louder).key(CLEAN + SETTINGS.clean_copies) == corpus.key(
+        CLEAN + SETTINGS.clean_copies
+    )
+
+
+def test_a_pool_counts_through_its_corpora(corpus: Corpus) -> None:
+    other = replace(corpus, samples=corpus.samples[:1])
+    pool = Pool([other, corpus])
+    assert len(pool.samples) == 5
+    assert np.array_equal(pool.clip(3, CLEAN), corpus.clip(2, CLEAN))
