@@ -35,7 +35,7 @@ class Corpus:
         return augment.degrade(x, rng, self.settings.chains[copy - 1], self._companion)[:CLIP]
 
     def key(self, copy: int) -> str:
-        """A name that changes with anything that decides what the clips of this copy are."""
+        """A name that changes with the seed, the chain and the list of clips: what decides a copy, but for the code."""
         chain = self.settings.chains[copy - 1] if copy else None
         names = [s.fields["path"] for s in self.samples]
         return blake2b(repr((self.seed, copy, chain, names)).encode(), digest_size=8).hexdigest()
