@@ -107,6 +107,7 @@ def test_serve_runs_both_and_ends_both(tmp_path: Path) -> None:
                 line = process.stderr.readline()
                 assert line, "serve ended early"
                 ready += b'"ready"' in line or b" ready" in line
-        finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+            assert process.wait(30) == 0
+        finally:
+            process.kill()

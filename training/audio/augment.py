@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve, lfilter
 
 from training.audio.codecs import TELEPHONE, WIDEBAND, transcode
-from training.audio.waveforms import SAMPLE_RATE, Waveform
+from training.audio.waveforms import SAMPLE_RATE, Waveform, levelled
 
 Rng = np.random.Generator
 Companion = Callable[[Rng], Waveform]
@@ -194,4 +194,4 @@ def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = N
         x = telephone(x, rng)
     elif rng.random() < chain.wideband_codec / (1 - chain.telephone):
         x = transcode(x, WIDEBAND[rng.integers(len(WIDEBAND))])
-    return (x * np.float32(0.7 / (np.abs(x).max() + 1e-9))).astype(np.float32)
+    return levelled(x)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 
 import numpy as np
 
 from training.audio import augment
 from training.audio.config import Prepare
-from training.audio.waveforms import SAMPLE_RATE, Waveform, read
+from training.audio.waveforms import SAMPLE_RATE, Waveform, levelled, read
 from training.common.manifest import Sample
 
 CLIP_SECONDS = 2.72
@@ -30,15 +31,18 @@ class Corpus:
         sample = self.samples[i]
         x = read(sample.path, CLIP_SECONDS)
         if copy == 0:
-            return x * np.float32(0.7 / (np.abs(x).max() + 1e-9))
+            return levelled(x)
         rng = random_for(self.seed, copy, sample.fields["path"])
         return augment.degrade(x, rng, self.settings.chains[copy - 1], self._companion)[:CLIP]
 
     def key(self, copy: int) -> str:
-        """A name that changes with the seed, the chain and the list of clips: what decides a copy, but for the code."""
+        """A name that changes with the seed, the chain and the list of files: what decides a copy, but for the code."""
         chain = self.settings.chains[copy - 1] if copy else None
-        names = [s.fields["path"] for s in self.samples]
-        return blake2b(repr((self.seed, copy, chain, names)).encode(), digest_size=8).hexdigest()
+        return blake2b(repr((self.seed, copy, chain, self._files)).encode(), digest_size=8).hexdigest()
+
+    @cached_property
+    def _files(self) -> list[str]:
+        return [str(s.path.resolve()) for s in self.samples]
 
     def _companion(self, rng: np.random.Generator) -> Waveform:
         return read(self.samples[int(rng.integers(len(self.samples)))].path, CLIP_SECONDS)

@@ -29,7 +29,7 @@ from scipy.signal import istft, stft
 
 from training.audio.pool import CLIP_SECONDS, random_for
 from training.audio.prepare import work_folder
-from training.audio.waveforms import SAMPLE_RATE, Waveform, read, resample
+from training.audio.waveforms import SAMPLE_RATE, Waveform, levelled, read, resample
 from training.common.bundle import session
 from training.common.manifest import Sample, read_manifest
 
@@ -184,7 +184,7 @@ def save(x: Waveform, path: Path) -> None:
     """Trim to a clip's length, peak 0.7, FLAC at 16 bits."""
     x = x[: int(CLIP_SECONDS * SAMPLE_RATE)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, x * (0.7 / (np.abs(x).max() + 1e-9)), SAMPLE_RATE, subtype="PCM_16")
+    soundfile.write(path, levelled(x), SAMPLE_RATE, subtype="PCM_16")
 
 
 def like_source(x: Waveform, sample: Sample) -> Waveform:

@@ -33,6 +33,11 @@ def resample(x: Waveform, rate: int, target: int) -> Waveform:
     return np.asarray(resample_poly(x, target // divisor, rate // divisor), dtype=np.float32)
 
 
+def levelled(x: Waveform) -> Waveform:
+    """The clip at peak 0.7; silence stays silence."""
+    return np.asarray(x * np.float32(0.7 / (np.abs(x).max() + 1e-9)), dtype=np.float32)
+
+
 def repeat_to(x: Waveform, samples: int = WINDOW) -> Waveform:
     """Exactly `samples` samples: the start of `x`, or `x` repeated when it is shorter.
 

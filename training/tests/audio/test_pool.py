@@ -52,6 +52,11 @@ def test_features_are_measured_anew_when_their_clips_change(corpus: Corpus) -> N
     )
 
 
+def test_two_corpora_with_the_same_names_are_not_taken_for_each_other(corpus: Corpus, tmp_path: Path) -> None:
+    moved = replace(corpus, samples=[replace(s, path=tmp_path / "other" / s.path.name) for s in corpus.samples])
+    assert moved.key(1) != corpus.key(1)
+
+
 def test_a_pool_counts_through_its_corpora(corpus: Corpus) -> None:
     other = replace(corpus, samples=corpus.samples[:1])
     pool = Pool([other, corpus])

@@ -38,12 +38,15 @@ def ended(folder: Path, waiting: int, *signals: int, **services: str) -> int:
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     command = [sys.executable, "-c", SERVE, *services]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        for _ in range(waiting):
-            assert process.stdout.readline() == b"waiting\n"
-        for number in signals:
-            process.send_signal(number)
-        return process.wait(30)
+        try:
+            assert process.stdout is not None
+            for _ in range(waiting):
+                assert process.stdout.readline() == b"waiting\n"
+            for number in signals:
+                process.send_signal(number)
+            return process.wait(30)
+        finally:
+            process.kill()
 
 
 def test_a_service_is_not_cut_short_by_one_that_ends_sooner(tmp_path: Path) -> None:
