@@ -24,6 +24,7 @@ from sg_common.analysis import AnalysisOptions, Job
 from sg_common.media import open_video
 from video_analyzer.analyzer import VideoAnalyzer
 from video_analyzer.crops import square_crop
+from video_analyzer.detector import ClipSearch
 from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import Tracker
 
@@ -100,6 +101,7 @@ def stages(analyzer: VideoAnalyzer, path: Path) -> dict[str, float]:
     decode = cpu_seconds(resource.RUSAGE_CHILDREN) - child
     receive = cpu_seconds(resource.RUSAGE_SELF) - own
     tracker = Tracker()
+    search = ClipSearch(analyzer._detector)
     found = [analyzer._detector.detect(frame.rgb) for frame in frames]
     pairs = [(frame, faces[0]) for frame, faces in zip(frames, found, strict=True) if faces]
     spec = analyzer._input
@@ -114,7 +116,7 @@ def stages(analyzer: VideoAnalyzer, path: Path) -> dict[str, float]:
     seconds = {
         "decode (child)": decode,
         "receive": receive,
-        "detect": timed(lambda: (analyzer._detector.detect(frame.rgb) for frame in frames)),
+        "detect": timed(lambda: (search.faces(frame.rgb) for frame in frames)),
         "track": timed(lambda: (tracker.update(frame.rgb, frame.time, [face], frame.scale) for frame, face in pairs)),
         "gates": timed(lambda: (analyzer._gates.check(frame.rgb, face, frame.scale) for frame, face in pairs)),
         "crop": timed(lambda: (square_crop(f.rgb, face, spec.crop_scale, spec.size) for f, face in pairs)),

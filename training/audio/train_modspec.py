@@ -15,11 +15,11 @@ from training.audio.batches import smoothed, training_indices
 from training.audio.config import Config, Expert, Modspec
 from training.audio.config import Gate as GateSettings
 from training.audio.frontend import ModulationSpectrum
-from training.audio.models import Gate, Mixture, Perceptron, Standard, merge
 from training.audio.pool import Pool, random_for
 from training.common.manifest import sampling_weights
+from training.common.perceptrons import Gate, Mixture, Perceptron, Standard, merge
 
-CLEAN, DEGRADED, TELEPHONE = range(3)
+KINDS = CLEAN, DEGRADED, TELEPHONE = range(3)
 NARROW_HZ = 8000
 
 
@@ -45,7 +45,8 @@ def load(checkpoint: Path, config: Config) -> Mixture:
         hidden, size = state[name]["layers.1.weight"].shape
         experts.append(Perceptron(size, hidden))
         experts[-1].load_state_dict(state[name])
-    gate = Gate(state["gate"]["layer.weight"].shape[1])
+    kinds, size = state["gate"]["layer.weight"].shape
+    gate = Gate(size, kinds)
     gate.load_state_dict(state["gate"])
     weights = torch.tensor([e.weights for e in config.modspec.experts.values()]).T
     return Mixture(experts, gate, weights).eval()
@@ -179,7 +180,7 @@ def _gate(data: _Data, g: GateSettings, s: Modspec, rng: np.random.Generator) ->
     torch.manual_seed(int(rng.integers(2**31)))
     used, chances = data.copies(g.shares)
     features = data.features[used]
-    gate = Gate(features.shape[2])
+    gate = Gate(features.shape[2], len(KINDS))
     gate.standard.fit(features.flatten(0, 1))
     kinds = torch.from_numpy(data.kinds[used])
 

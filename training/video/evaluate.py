@@ -59,16 +59,17 @@ def fold_table(frames: Scores, clips: Scores) -> str:
 
 
 def family_table(clips: Scores, threshold: float) -> str:
-    """Every family of fakes against the genuine clips of its folds; for each expert apart, too."""
+    """Every family of fakes against the genuine clips of its folds; where there are two experts, for each apart too."""
     rows: list[Row] = []
+    apart = ("blend expert", "whole-face expert") if clips.experts.shape[1] > 1 else ()
     for family in sorted({s.family for s in clips.samples if s.label}):
         folds = {s.fold for s in clips.samples if s.label and s.family == family}
         part = clips.where(lambda s, f=family, k=folds: s.family == f if s.label else s.fold in k)  # type: ignore[misc]
-        experts = [auc(part.experts[:, i], part.labels) for i in (0, 1)]
+        experts = [auc(part.experts[:, i], part.labels) for i in range(len(apart))]
         name = f"{family} (not in the headline)" if family in LEFT_OUT_FAMILIES else family
         called = rate_at(part.logits[part.labels == 1], threshold)
         rows.append((name, int(part.labels.sum()), interval(part), *experts, called))
-    return table(("family", "clips", "AUC", "blend expert", "whole-face expert", "called fake"), rows)
+    return table(("family", "clips", "AUC", *apart, "called fake"), rows)
 
 
 def method_table(clips: Scores, threshold: float) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,10 +27,10 @@ from training.common.bundle import Variant, session, write_bundle
 from training.common.half import store_as_half
 from training.common.manifest import Sample, sampling_weights
 from training.video.corpus import Pixels, is_used
-from training.video.fusion import Fusion, fit_fusion
+from training.video.fusion import ALONE, Fusion, fit_fusion
 from training.video.network import Detector, either
 from training.video.prepare import CROP_SCALE, CROP_SIZE, Prepared, arguments, load_prepared
-from training.video.regions import load_probe
+from training.video.regions import RegionMembers, load_members
 from training.video.train import load_average, read_config, training_rows
 
 OPSET = 17
@@ -43,6 +44,9 @@ LICENSE = "Code MIT; weights for research use, since corpora with research-only 
 class Members(nn.Module):
     """Fine-tuned members side by side: images [N, 3, S, S] to their experts' logits [N, members, 2]."""
 
+    experts = 2
+    precise = re.compile("(?!)")
+
     def __init__(self, members: Sequence[Detector]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
@@ -52,7 +56,7 @@ class Members(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Face crops uint8 [N, 3, S, S] to ``logit`` [N] and ``experts`` [N, members, 2].
+    """Face crops uint8 [N, 3, S, S] to ``logit`` [N] and ``experts`` [N, members, experts].
 
     The logit is the mean of the members' joint logits, the experts joined as `fusion` says. Each member's own
     experts come out beside it, so that a member can be evaluated on the folds that it never saw.
@@ -64,13 +68,14 @@ class Ensemble(nn.Module):
     def __init__(self, members: nn.Module, fusion: Fusion) -> None:
         super().__init__()
         self.members = members
+        self.alone = len(fusion.scale) == 1
         self.register_buffer("scale", torch.tensor(fusion.scale))
         self.register_buffer("offset", torch.tensor(fusion.offset))
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         experts = self.members(faces.float())
         fused = experts * self.scale + self.offset
-        joint = either(fused.flatten(0, 1)).reshape(fused.shape[:2])
+        joint = fused[:, :, 0] if self.alone else either(fused.flatten(0, 1)).reshape(fused.shape[:2])
         return joint.mean(1), experts
 
 
@@ -109,6 +114,16 @@ def set_fusion(path: Path, fusion: Fusion) -> None:
     onnx.save(model, path)
 
 
+def halve(source: Path, path: Path, *, matrices_only: bool = False) -> None:
+    """Write a graph with its larger float32 weights in half precision; with ``matrices_only`` no scales among them."""
+    model = onnx.load(source)
+    store_as_half(
+        model.graph, lambda _, weights: weights.size >= SMALLEST_HALVED and (weights.ndim == 2 or not matrices_only)
+    )
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
 class _Crops(CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, crops: Pixels, batch: int = 16) -> None:
         self._batches = iter([crops[i : i + batch] for i in range(0, len(crops), batch)])
@@ -118,10 +133,11 @@ class _Crops(CalibrationDataReader):  # type: ignore[misc]
         return None if batch is None else {"faces": batch}
 
 
-def quantize(source: Path, path: Path, crops: Pixels) -> None:
+def quantize(source: Path, path: Path, crops: Pixels, precise: re.Pattern[str]) -> None:
     """Quantize statically to int8 (QDQ) with activation ranges from ``crops`` [N, 3, S, S].
 
-    Weights use 7 bits: products of 8-bit weights saturate on CPUs without VNNI. The heads stay in float32.
+    Weights use 7 bits: products of 8-bit weights saturate on CPUs without VNNI. The heads stay in float32, and so do
+    the nodes whose names hold ``precise``.
     """
     prepared = path.with_suffix(".prepared.onnx")
     quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
@@ -132,7 +148,11 @@ def quantize(source: Path, path: Path, crops: Pixels) -> None:
         _Crops(crops),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=["Conv", "Add", "Clip"],
-        nodes_to_exclude=[node.name for node in onnx.load(prepared).graph.node if "backbone" not in node.name],
+        nodes_to_exclude=[
+            node.name
+            for node in onnx.load(prepared).graph.node
+            if "backbone" not in node.name or precise.search(node.name)
+        ],
         per_channel=True,
         reduce_range=True,
         activation_type=QuantType.QUInt8,
@@ -142,7 +162,7 @@ def quantize(source: Path, path: Path, crops: Pixels) -> None:
 
 
 def run(path: Path, crops: Pixels, batch: int = 32) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """``logit`` [N] and ``experts`` [N, members, 2] of crops [N, S, S, 3]."""
+    """``logit`` [N] and ``experts`` [N, members, experts] of crops [N, S, S, 3]."""
     graph = session(path)
     parts = [
         graph.run(["logit", "experts"], {"faces": as_input(crops[i : i + batch])}) for i in range(0, len(crops), batch)
@@ -181,7 +201,7 @@ def fine_tuned(names: Sequence[str], checkpoints: Path, configs: Path) -> tuple[
 
 def export(
     prepared: Prepared,
-    members: nn.Module,
+    members: Members | RegionMembers,
     held_out: list[list[int]],
     *,
     work: Path,
@@ -192,17 +212,17 @@ def export(
     """Write the graphs and a ``model.json`` whose calibration `training.video.calibrate` then fills in."""
     out.mkdir(parents=True, exist_ok=True)
     full = work / "ensemble.onnx"
-    to_onnx(Ensemble(members, Fusion()), full)
-    halved = onnx.load(full)
-    store_as_half(halved.graph, lambda _, weights: weights.size >= SMALLEST_HALVED)
-    onnx.checker.check_model(halved)
-    onnx.save(halved, out / FP32)
+    to_onnx(Ensemble(members, ALONE if members.experts == 1 else Fusion()), full)
+    halve(full, out / FP32)
     rows = training_rows(prepared, tuple(held_out[0]))
     chosen = np.sort(np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False))
-    quantize(full, out / INT8, as_input(prepared.crops[chosen]))
-    fusion = held_out_fusion(prepared, out / FP32, held_out)
-    for file in (FP32, INT8):
-        set_fusion(out / file, fusion)
+    quantize(full, out / INT8, as_input(prepared.crops[chosen]), members.precise)
+    halve(out / INT8, out / INT8, matrices_only=True)
+    fusion = ALONE
+    if members.experts > 1:
+        fusion = held_out_fusion(prepared, out / FP32, held_out)
+        for file in (FP32, INT8):
+            set_fusion(out / file, fusion)
     golden = as_input(prepared.crops[chosen[:4]])
     return write_bundle(
         out,
@@ -238,16 +258,16 @@ def main() -> None:
     arguments(parser)
     parser.add_argument("--members", nargs="+", default=["member_a", "member_b"])
     parser.add_argument("--configs", type=Path, default=Path("training/video/config"))
-    parser.add_argument("--probe", type=Path, help="what training.video.probe wrote, instead of fine-tuned members")
+    parser.add_argument("--experts", type=Path, help="what training.video.experts wrote, instead of fine-tuned members")
     parser.add_argument("--name", default="lite0-two-experts")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--out", type=Path, default=Path("models/video"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     prepared = load_prepared(options.corpus, options.work / "prepared")
-    members: nn.Module
-    if options.probe:
-        members, held_out = load_probe(options.probe)
+    members: Members | RegionMembers
+    if options.experts:
+        members, held_out = load_members(options.experts)
     else:
         members, held_out = fine_tuned(options.members, options.work, options.configs)
     path = export(

@@ -18,16 +18,22 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fusion:
-    """Scale and offset of each expert's logit before they are joined: (blended in, synthesized whole)."""
+    """Scale and offset of each expert's logit before they are joined: (blended in, synthesized whole), or of one."""
 
-    scale: tuple[float, float] = (1.0, 1.0)
-    offset: tuple[float, float] = (0.0, 0.0)
+    scale: tuple[float, ...] = (1.0, 1.0)
+    offset: tuple[float, ...] = (0.0, 0.0)
 
     def joint(self, experts: npt.NDArray[np.floating[Any]]) -> Array:
-        """Logit of "at least one expert is right" [...] of the experts' logits [..., 2]."""
+        """Logit of "at least one expert is right" [...] of the experts' logits [..., 2], or of the only one."""
         scaled = experts.astype(np.float64) * np.array(self.scale) + np.array(self.offset)
+        if scaled.shape[-1] == 1:
+            return np.asarray(scaled[..., 0], np.float64)
         a, b = scaled[..., 0], scaled[..., 1]
         return np.asarray(np.logaddexp(np.logaddexp(a, b), a + b), np.float64)
+
+
+ALONE = Fusion((1.0,), (0.0,))
+"""Of a member with one expert."""
 
 
 def fit_fusion(experts: Array, labels: npt.NDArray[np.int64], weights: Array, pull: float = 0.01) -> Fusion:

@@ -22,7 +22,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scores:
-    """Samples with their held-out logits [N], and the experts' mean held-out logits [N, 2]."""
+    """Samples with their held-out logits [N], and the experts' mean held-out logits [N, experts]."""
 
     samples: tuple[Sample, ...]
     logits: Array
@@ -87,7 +87,7 @@ def tracks(scores: Scores) -> Scores:
     return replace(
         first,
         logits=np.array([scores.logits[g].mean() for g in groups]),
-        experts=np.array([scores.experts[g].mean(0) for g in groups]).reshape(-1, 2),
+        experts=np.array([scores.experts[g].mean(0) for g in groups]).reshape(len(groups), -1),
         face_pixels=np.array([scores.face_pixels[g].mean() for g in groups]),
     )
 

@@ -11,7 +11,15 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 from video_analyzer.crops import square_crop
-from video_analyzer.detector import DetectorConfig, Face, FaceDetector, largest, merge_overlapping
+from video_analyzer.detector import (
+    ClipSearch,
+    DetectorConfig,
+    Face,
+    FaceDetector,
+    Session,
+    largest,
+    merge_overlapping,
+)
 
 BUNDLE = Path(__file__).resolve().parents[3] / "models/face_detector"
 
@@ -52,6 +60,38 @@ def test_finds_two_faces_apart(detector: FaceDetector, face: npt.NDArray[np.uint
     frame = np.concatenate([face[:, 80:240], face[:, 80:240]], axis=1)
     centres = sorted(f.x + f.width / 2 for f in detector.detect(frame))
     assert centres == [pytest.approx(80, abs=12), pytest.approx(240, abs=12)]
+
+
+class Counting:
+    """The detector's session, which notes the longer side of what it is given."""
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.sides = session, list[int]()
+
+    def run(self, feeds: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        self.sides.append(max(feeds["image"].shape[1:3]))
+        return self.session.run(feeds)
+
+
+def test_a_clips_large_face_is_followed_by_the_coarse_pass_alone(
+    detector: FaceDetector, face: npt.NDArray[np.uint8]
+) -> None:
+    session = Counting(detector._session)
+    search = ClipSearch(FaceDetector(session, {}), every=4)
+    large = face[:, 80:240]
+    found = [search.faces(large) for _ in range(6)]
+    assert [len(faces) for faces in found] == [1] * 6
+    assert session.sides == [128, 320, 128, 128, 128, 128, 320, 128]
+
+
+def test_a_lost_or_small_face_is_searched_in_full(detector: FaceDetector, face: npt.NDArray[np.uint8]) -> None:
+    session = Counting(detector._session)
+    search = ClipSearch(FaceDetector(session, {}), every=100)
+    small = np.zeros((540, 960, 3), np.uint8)
+    small[200:392, 300:620] = face
+    nothing = np.full((192, 160, 3), 128, np.uint8)
+    assert [len(search.faces(frame)) for frame in (face[:, 80:240], small, small, nothing)] == [1, 1, 1, 0]
+    assert session.sides == [128, 320] * 4
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 900, 3), (900, 3, 3), (360, 640, 3)])

@@ -12,9 +12,10 @@ import soundfile
 import torch
 
 from training.audio import calibrate, config, evaluate, export, prepare, train
-from training.audio.models import Detector, Gate, Mixture, Perceptron
+from training.audio.models import Detector
 from training.audio.waveforms import WINDOW
 from training.common.bundle import session
+from training.common.perceptrons import Gate, Mixture, Perceptron
 
 TINY = {
     "seeds = 8": "seeds = 2",
@@ -111,7 +112,7 @@ def test_from_manifest_to_calibrated_bundle(
 
 
 def test_an_all_zero_window_has_a_finite_logit(tmp_path: Path) -> None:
-    detector = Detector([Mixture([Perceptron(1080, 8)], Gate(1080), torch.ones(3, 1))]).eval()
+    detector = Detector([Mixture([Perceptron(1080, 8)], Gate(1080, 3), torch.ones(3, 1))]).eval()
     export.write_onnx(detector, tmp_path / "m.onnx")
     out = session(tmp_path / "m.onnx").run(["logit"], {"waveform": np.zeros((3, WINDOW), np.float32)})[0]
     assert out.shape == (3,)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from training.video import evaluate, export, probe
+from training.video import evaluate, experts, export
 from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Reconstructions
 from training.video.calibrate import calibrate
-from training.video.fusion import Fusion
+from training.video.fusion import ALONE, Fusion
 from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
-from training.video.regions import SILENT, RegionStatistics, load_probe, region_weights
+from training.video.regions import ZOOMS, RegionStatistics, load_members, region_weights
 from training.video.scores import held_out_scores, tracks
 from training.video.train import Config, Trainer, learning_rate, train, training_rows
 
@@ -91,37 +91,63 @@ def test_training_goes_on_where_it_stopped(prepared: Prepared, tmp_path: Path) -
         torch.testing.assert_close(a, b)
 
 
-def test_probe_weighs_the_statistics_of_regions(prepared: Prepared, tmp_path: Path) -> None:
+def test_experts_weigh_the_statistics_of_regions(prepared: Prepared, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    statistics = RegionStatistics(None)
-    crops = probe.training_crops(prepared, Reconstructions(Path("missing.npz")), seed=1)
-    examples = probe.read_examples(crops, statistics)
-    assert np.bincount(examples.kinds).tolist() == [45, 30, 0, 45]
-    probe.probe(prepared, examples, [[2, 4], [0, 3]], tmp_path / "probe.pt")
-    members, held_out = load_probe(tmp_path / "probe.pt")
+    statistics, recipe = RegionStatistics(None), experts.Recipe(moved=1, degraded=1, seeds=2, hidden=4, epochs=2)
+    measured = experts.measured(prepared, recipe, statistics, tmp_path / "statistics")
+    assert measured.shape == (3, 30, len(ZOOMS) * statistics.size)
+    assert len(list((tmp_path / "statistics").iterdir())) == 3
+    experts.train_members(prepared, measured, [[2, 4], [0, 3]], recipe, tmp_path / "experts.pt")
+    members, held_out = load_members(tmp_path / "experts.pt", statistics)
     assert held_out == [[2, 4], [0, 3]]
-    members.statistics = statistics
-    export.to_onnx(export.Ensemble(members, Fusion()), tmp_path / "probe.onnx")
-    logit, experts = export.run(tmp_path / "probe.onnx", prepared.crops[:5])
+    export.to_onnx(export.Ensemble(members, ALONE), tmp_path / "experts.onnx")
+    logit, each = export.run(tmp_path / "experts.onnx", prepared.crops[:5])
     images = torch.from_numpy(export.as_input(prepared.crops[:5])).float()
-    np.testing.assert_allclose(experts, members(images).numpy(), atol=0.01)
-    np.testing.assert_allclose(experts[..., 1], SILENT)
-    np.testing.assert_allclose(logit, experts[..., 0].mean(1), atol=0.01)
-    assert (experts[:, 0, 0] != experts[:, 1, 0]).all()
+    np.testing.assert_allclose(each, members(images).detach().numpy(), atol=0.01)
+    np.testing.assert_allclose(logit, each[..., 0].mean(1), atol=0.01)
+    assert (each[:, 0, 0] != each[:, 1, 0]).all()
 
 
-def test_what_tells_the_faces_size_is_taken_out(prepared: Prepared) -> None:
-    sizes = np.linspace(70, 300, 50)
-    features = np.random.default_rng(0).normal(size=(50, 3))
-    features[:, 1] += 5 * np.log(sizes)
-    direction = probe.size_direction(features, sizes)
-    rest = features - np.outer(features @ direction, direction)
-    assert abs(np.corrcoef(rest[:, 1], np.log(sizes))[0, 1]) < 0.3
+def test_what_was_measured_is_read_again(prepared: Prepared, tmp_path: Path) -> None:
+    recipe = experts.Recipe(moved=0, degraded=0)
+    first = experts.measured(prepared, recipe, RegionStatistics(None), tmp_path)
+    np.testing.assert_array_equal(experts.measured(prepared, recipe, RegionStatistics(None), tmp_path), first)
+
+
+def test_copies_are_the_crop_itself_then_moved_then_degraded_ones(prepared: Prepared) -> None:
+    recipe = experts.Recipe(moved=1, degraded=6)
+    own, moved, *degraded = (experts.copy_of(prepared, 3, copy, recipe) for copy in range(recipe.copies))
+    np.testing.assert_array_equal(own, prepared.crops[3])
+    assert (moved != own).any()
+    np.testing.assert_array_equal(moved, experts.copy_of(prepared, 3, 1, recipe))
+    assert len({copy.tobytes() for copy in degraded}) == 6
+
+
+def test_the_gate_tells_degraded_crops_and_expects_clean_ones(prepared: Prepared) -> None:
+    recipe = experts.Recipe(moved=1, degraded=1, clean_odds=1.0)
+    random = np.random.default_rng(0)
+    statistics = random.normal(size=(3, 30, 8)).astype(np.float32)
+    statistics[2, :, 0] += 3
+    training = experts.Training(prepared, statistics, (0,))
+    chances = training.gate(recipe)(torch.from_numpy(statistics.reshape(-1, 8))).detach().numpy()[:, 1].reshape(3, 30)
+    assert chances[:2].mean() < 0.2
+    assert chances[2].mean() > 0.8
+    expecting = training.gate(replace(recipe, clean_odds=10.0))(torch.from_numpy(statistics.reshape(-1, 8)))
+    assert expecting.detach()[:, 1].mean() < chances.mean()
+
+
+def test_what_tells_the_faces_size_is_taken_out() -> None:
+    sizes = torch.linspace(70, 300, 50)
+    features = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    features[:, 1] += 5 * sizes.log()
+    direction = experts.size_direction(features, sizes)
+    rest = features - torch.outer(features @ direction, direction)
+    assert abs(np.corrcoef(rest[:, 1].numpy(), np.log(sizes.numpy()))[0, 1]) < 0.3
     assert abs(direction[1]) > 0.9
 
 
 def test_regions_hold_the_face_and_what_surrounds_it() -> None:
-    inside, outside = region_weights(11).T.reshape(2, 11, 11)
+    inside, outside = region_weights(112, 176, 11).T.reshape(2, 11, 11)
     assert inside.sum() == pytest.approx(1)
     assert inside[5, 5] > 0
     assert outside[5, 5] == 0
@@ -139,10 +165,10 @@ def test_learning_rate_warms_up_and_decays() -> None:
 def test_bundle_carries_each_members_held_out_logits(bundle: Path, prepared: Prepared) -> None:
     document = json.loads((bundle / "model.json").read_text())
     assert document["calibration"]["held_out_folds"] == [[2, 4], [0, 3]]
-    logit, experts = export.run(bundle / "video.fp32.onnx", prepared.crops[:5])
+    logit, each = export.run(bundle / "video.fp32.onnx", prepared.crops[:5])
     stored = document["calibration"]["fusion"]
     fusion = Fusion(tuple(stored["scale"]), tuple(stored["offset"]))
-    np.testing.assert_allclose(logit, fusion.joint(experts).mean(1), atol=1e-3)
+    np.testing.assert_allclose(logit, fusion.joint(each).mean(1), atol=1e-3)
     scores = held_out_scores(prepared, bundle)
     assert set(scores.folds.tolist()) == {0, 2, 3, 4}
     assert len(tracks(scores).samples) == 16
@@ -153,8 +179,8 @@ def test_calibrates_and_writes_the_card(bundle: Path, prepared: Prepared, monkey
     def knowing(_path: Path, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         labels = np.array([prepared.samples[row_of[crop.tobytes()]].label for crop in crops])
         spread = np.linspace(-1, 1, len(crops))
-        experts = np.repeat((labels * 1.5 + spread)[:, None, None], 2, 1).repeat(2, 2)
-        return Fusion().joint(experts).mean(1), experts
+        each = np.repeat((labels * 1.5 + spread)[:, None, None], 2, 1).repeat(2, 2)
+        return Fusion().joint(each).mean(1), each
 
     row_of = {np.asarray(crop).tobytes(): i for i, crop in enumerate(prepared.crops)}
     monkeypatch.setattr("training.video.scores.run", knowing)

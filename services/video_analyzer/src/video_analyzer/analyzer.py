@@ -16,7 +16,7 @@ from sg_common.media import Frame, VideoInfo, open_video
 
 from video_analyzer.calibration import as_logits, read_task_fields
 from video_analyzer.crops import square_crop
-from video_analyzer.detector import Face, FaceDetector
+from video_analyzer.detector import ClipSearch, Face, FaceDetector
 from video_analyzer.quality import Flaw, QualityGates, describe
 from video_analyzer.report import VideoReport
 from video_analyzer.scoring import Box, ClipEvidence, Conclusion, JudgedFace
@@ -77,7 +77,7 @@ class VideoAnalyzer:
         Raises:
             ServiceError: as in `sg_common.errors`; `MissingStream` when the file has no video.
         """
-        clip = _Clip(ClipEvidence(self._calibration))
+        clip = _Clip(ClipEvidence(self._calibration), ClipSearch(self._detector))
         with open_video(
             path,
             sample_rate=options.sample_rate,
@@ -97,7 +97,7 @@ class VideoAnalyzer:
     def _search(self, clip: _Clip, frame: Frame) -> None:
         """Find and follow the frame's faces; those fit to be judged wait for the next batch."""
         clip.analyzed_frames += 1
-        found = sorted(self._detector.detect(frame.rgb), key=lambda face: -face.width * face.height)
+        found = sorted(clip.search.faces(frame.rgb), key=lambda face: -face.width * face.height)
         faces = found[: self._settings.video_max_faces]
         clip.crowded_out += len(found) - len(faces)
         waiting = _WaitingFrame(frame.number, frame.time)
@@ -181,6 +181,7 @@ class _Clip:
     """The state of one analysis."""
 
     evidence: ClipEvidence
+    search: ClipSearch
     tracker: Tracker = field(default_factory=Tracker)
     waiting: list[_WaitingFrame] = field(default_factory=list)
     flaws: Counter[Flaw] = field(default_factory=Counter)

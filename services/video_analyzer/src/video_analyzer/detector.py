@@ -68,6 +68,19 @@ class DetectorConfig:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Faces found in one frame, surest first, by all passes (``full``) or by the coarsest alone.
+
+    ``enough`` is how many the coarsest pass must find in the next frame to have found them all; None: it saw too
+    few in this one.
+    """
+
+    faces: list[Face]
+    full: bool
+    enough: int | None
+
+
 class FaceDetector:
     """BlazeFace full-range over a frame at several scales.
 
@@ -85,16 +98,25 @@ class FaceDetector:
         Raises:
             ValueError: the array is not an RGB frame of at least one pixel.
         """
+        return self.search(frame_rgb).faces
+
+    def search(self, frame_rgb: Frame, enough: int | None = None) -> Search:
+        """`detect`, ended after the coarsest and cheapest pass where that finds ``enough`` faces."""
         if frame_rgb.ndim != 3 or frame_rgb.shape[2] != 3 or frame_rgb.dtype != np.uint8 or frame_rgb.size == 0:
             raise ValueError(f"expected uint8 [H, W, 3], got {frame_rgb.dtype} {frame_rgb.shape}")
         # each size is scaled from the one before it: reading a whole frame again costs more than the pass
-        passes, picture = [], frame_rgb
+        pictures = [frame_rgb]
         for side in sorted(self._config.long_sides, reverse=True):
-            picture = self._scaled(picture, frame_rgb, side)
-            passes.append(self._pass(picture, frame_rgb))
+            pictures.append(self._scaled(pictures[-1], frame_rgb, side))
+        coarse = self._pass(pictures[-1], frame_rgb)
+        seen = merge_overlapping(*coarse, self._config.iou_threshold)
+        if enough is not None and len(seen) >= enough:
+            return Search(seen, full=False, enough=enough)
+        passes = [*(self._pass(picture, frame_rgb) for picture in pictures[1:-1]), coarse]
         scores = np.concatenate([scores for scores, _ in passes])
         points = np.concatenate([points for _, points in passes])
-        return merge_overlapping(scores, points, self._config.iou_threshold)
+        faces = merge_overlapping(scores, points, self._config.iou_threshold)
+        return Search(faces, full=True, enough=len(faces) if 0 < len(faces) <= len(seen) else None)
 
     @staticmethod
     def _scaled(picture: Frame, frame: Frame, long_side: int) -> Frame:
@@ -123,6 +145,25 @@ class FaceDetector:
         points[:, 0], points[:, 1] = centre - half, centre + half
         # per axis, since the rounding of a thin frame's short side changes its scale
         return scores, points * np.array([width / inner[0], height / inner[1]], np.float32)
+
+
+class ClipSearch:
+    """Finds the faces in one video's frames, in order, with the coarsest pass alone while that sees them all.
+
+    At the latest every ``every``-th frame is searched in full, so that a small face beside a large one is found.
+    """
+
+    def __init__(self, detector: FaceDetector, every: int = 4) -> None:
+        self._detector, self._every = detector, every
+        self._enough: int | None = None
+        self._frames = 0
+
+    def faces(self, frame_rgb: Frame) -> list[Face]:
+        """The faces of the next frame; as `FaceDetector.detect`."""
+        found = self._detector.search(frame_rgb, self._enough if self._frames % self._every else None)
+        self._enough = found.enough
+        self._frames = 1 if found.full else self._frames + 1
+        return found.faces
 
 
 def merge_overlapping(scores: FloatArray, points: FloatArray, iou_threshold: float) -> list[Face]:

@@ -3,16 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from training.audio.models import Perceptron, merge
 from training.audio.train_modspec import damping
-
-
-def test_a_merged_bag_gives_the_mean_of_its_logits() -> None:
-    torch.manual_seed(0)
-    bag = [Perceptron(6, 4).eval() for _ in range(3)]
-    features = torch.randn(5, 6)
-    together = merge(bag)(features)
-    assert torch.allclose(together, torch.stack([net(features) for net in bag]).mean(dim=0), atol=1e-6)
 
 
 def test_damping_shrinks_what_tells_genuine_sources_apart_and_nothing_else() -> None:

@@ -1,0 +1,110 @@
+"""Small perceptrons on features, a gate that tells kinds of samples apart, and the mixture of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Standard(nn.Module):
+    """Standardises features (N, size) and limits them to five deviations."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+
+    def fit(self, features: Tensor) -> None:
+        """Take mean and deviation from training features (N, size)."""
+        self.get_buffer("mean").copy_(features.mean(dim=0))
+        self.get_buffer("scale").copy_(features.std(dim=0) + 1e-3)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return ((features - self.get_buffer("mean")) / self.get_buffer("scale")).clamp(-5, 5)
+
+
+class Perceptron(nn.Module):
+    """Features (N, size) to a logit (N,), by one hidden layer."""
+
+    def __init__(self, size: int, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.standard = Standard(size)
+        self.layers = nn.Sequential(
+            nn.Dropout(dropout / 2),
+            nn.Linear(size, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, 1),
+        )
+
+    @property
+    def hidden(self) -> nn.Linear:
+        """The layer from the standardised features."""
+        return _linear(self.layers[1])
+
+    @property
+    def output(self) -> nn.Linear:
+        """The layer to the logit."""
+        return _linear(self.layers[4])
+
+    def forward(self, features: Tensor) -> Tensor:
+        logit: Tensor = self.layers(self.standard(features))
+        return logit[:, 0]
+
+
+class Gate(nn.Module):
+    """Features (N, size) to the chances (N, kinds) that a sample is of each kind: clean, degraded, ..."""
+
+    def __init__(self, size: int, kinds: int) -> None:
+        super().__init__()
+        self.standard = Standard(size)
+        self.layer = nn.Linear(size, kinds)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Before the softmax."""
+        logits: Tensor = self.layer(self.standard(features))
+        return logits
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.logits(features).softmax(dim=1)
+
+
+def merge(bag: Sequence[Perceptron]) -> Perceptron:
+    """One perceptron whose logit is the mean of a bag's, which all standardise alike."""
+    merged = Perceptron(bag[0].hidden.in_features, sum(net.hidden.out_features for net in bag))
+    merged.standard.load_state_dict(bag[0].standard.state_dict())
+    with torch.no_grad():
+        merged.hidden.weight.copy_(torch.cat([net.hidden.weight for net in bag]))
+        merged.hidden.bias.copy_(torch.cat([net.hidden.bias for net in bag]))
+        merged.output.weight.copy_(torch.cat([net.output.weight for net in bag], dim=1) / len(bag))
+        merged.output.bias.copy_(torch.stack([net.output.bias for net in bag]).mean(dim=0))
+    return merged
+
+
+def _linear(layer: nn.Module) -> nn.Linear:
+    if not isinstance(layer, nn.Linear):
+        raise TypeError("a linear layer was expected here")
+    return layer
+
+
+class Mixture(nn.Module):
+    """The members of one fold: features (N, size) to a logit (N,).
+
+    Each expert is trained on some kinds of samples; the gate tells which kind a sample is, and `weights`
+    (kinds, experts) says how much each expert's logit counts for each kind. A mixture of experts
+    (Jacobs et al. 1991), but with experts and gate trained apart, so that no expert is spoilt by samples
+    that it does not judge.
+    """
+
+    def __init__(self, experts: Sequence[nn.Module], gate: Gate, weights: Tensor) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(experts)
+        self.gate = gate
+        self.register_buffer("weights", weights)
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits = torch.stack([expert(features) for expert in self.experts], dim=1)
+        weights: Tensor = self.gate(features) @ self.get_buffer("weights")
+        return (weights * logits).sum(dim=1)

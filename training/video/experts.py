@@ -1,0 +1,214 @@
+"""Train the shipped detector: for each member perceptrons on `regions`' statistics, experts joined by a gate.
+
+python -m training.video.experts --corpus ../shared/data/video
+
+It reads the statistics of every crop and of changed copies of it (kept in the work folder, where a run that was
+stopped goes on), trains in minutes and writes ``experts.pt``, which `training.video.export --experts` reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.common.manifest import sampling_weights
+from training.common.perceptrons import Gate, Mixture, Perceptron, Standard, merge
+from training.video.augment import cut, degrade, random_view
+from training.video.baseline import logistic_regression
+from training.video.corpus import Pixels, is_used
+from training.video.network import as_images, required_imagenet_weights
+from training.video.prepare import CROP_SCALE, CROP_SIZE, STATISTICS, STORED_SCALE, Prepared, arguments, load_prepared
+from training.video.regions import EXPERTS, READ_LAYERS, ZOOMS, Expert, RegionStatistics, empty_mixture
+from training.video.train import training_rows
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the experts and the gate are trained.
+
+    Copy 0 is every crop as the service cuts it; ``moved`` copies follow that are shifted, turned and mirrored, then
+    as many ``degraded`` ones as that. The clean expert learns from the first two kinds, the degraded one from all.
+    ``clean_odds`` say how much more the gate expects a crop to be undegraded than its examples are.
+    """
+
+    moved: int = 3
+    degraded: int = 3
+    seeds: int = 5
+    hidden: int = 16
+    dropout: float = 0.3
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    epochs: int = 40
+    batch: int = 256
+    gate_penalty: float = 2e-3
+    clean_odds: float = 2.7
+
+    @property
+    def copies(self) -> int:
+        return 1 + self.moved + self.degraded
+
+
+def copy_of(prepared: Prepared, row: int, copy: int, recipe: Recipe) -> Pixels:
+    """A crop as a copy has it, uint8 [S, S, 3]; the same for the same row and copy."""
+    if copy == 0:
+        return np.asarray(prepared.crops[row])
+    rng = np.random.default_rng((copy, row))
+    seen = cut(np.asarray(prepared.stored[row]), random_view(rng, CROP_SCALE), STORED_SCALE, CROP_SIZE)
+    return degrade(seen, rng) if copy > recipe.moved else seen
+
+
+@torch.inference_mode()
+def read_statistics(crops: Iterator[Pixels], statistics: RegionStatistics, batch: int = 16) -> npt.NDArray[np.float32]:
+    """The statistics [N, D] of crops, a batch at a time."""
+    parts: list[npt.NDArray[np.float32]] = []
+    waiting: list[Pixels] = []
+    for crop in crops:
+        waiting.append(crop)
+        if len(waiting) == batch:
+            parts.append(statistics(as_images(np.stack(waiting))).numpy())
+            waiting.clear()
+    if waiting:
+        parts.append(statistics(as_images(np.stack(waiting))).numpy())
+    return np.concatenate(parts)
+
+
+def measured(prepared: Prepared, recipe: Recipe, statistics: RegionStatistics, folder: Path) -> npt.NDArray[np.float32]:
+    """The statistics [copies, N, D] of all copies; what the folder holds is not read anew."""
+    folder.mkdir(parents=True, exist_ok=True)
+    what = repr((ZOOMS, READ_LAYERS, recipe.moved, recipe.degraded)).encode()
+    key = blake2b(what, digest_size=4).hexdigest()
+    copies = []
+    for copy in range(recipe.copies):
+        path = folder / f"{key}_{copy}.npy"
+        if not path.is_file():
+            crops = (copy_of(prepared, row, copy, recipe) for row in range(len(prepared.samples)))
+            partial = path.with_suffix(".part.npy")
+            np.save(partial, read_statistics(crops, statistics))
+            partial.replace(path)
+            print(f"read copy {copy + 1} of {recipe.copies}", flush=True)
+        copies.append(np.load(path))
+    return np.stack(copies)
+
+
+def size_direction(features: Tensor, face_pixels: Tensor) -> Tensor:
+    """The unit direction [D] along which features [N, D] follow the face's size."""
+    size = (face_pixels + 1).log()
+    direction: Tensor = ((features - features.mean(0)) * (size - size.mean())[:, None]).mean(0)
+    return functional.normalize(direction, dim=0)
+
+
+class Training:
+    """The training crops of a member: statistics of one zoom and its perceptrons, labels, chances to be drawn."""
+
+    def __init__(self, prepared: Prepared, statistics: npt.NDArray[np.float32], held_out: tuple[int, ...]) -> None:
+        self.rows = [row for row in training_rows(prepared, held_out) if is_used(prepared.samples[row])]
+        samples = [prepared.samples[row] for row in self.rows]
+        self.statistics = torch.from_numpy(statistics[:, self.rows])
+        self.labels = torch.tensor([float(s.label) for s in samples])
+        self.face_pixels = torch.from_numpy(prepared.face_pixels[self.rows]).float()
+        weights = torch.tensor(sampling_weights(samples))
+        self.weights = (weights / weights.mean()).float()
+
+    def bag(self, zoom: int, copies: int, recipe: Recipe) -> Perceptron:
+        """One perceptron as good as the mean of several, on the first ``copies`` of the crops seen at a zoom.
+
+        What the statistics of genuine faces tell about the face's size is taken out of them first.
+        """
+        statistics = self.statistics[:copies].chunk(len(ZOOMS), dim=2)[zoom]
+        standard = Standard(statistics.shape[2])
+        standard.fit(statistics[0])
+        inputs = standard(statistics)
+        genuine = self.labels == 0
+        direction = size_direction(inputs[0][genuine], self.face_pixels[genuine])
+        inputs = inputs - (inputs @ direction)[..., None] * direction
+        nets = []
+        for _ in range(recipe.seeds):
+            net = Perceptron(inputs.shape[2], recipe.hidden, recipe.dropout)
+            self._fit(net, inputs, recipe)
+            with torch.no_grad():
+                net.standard.load_state_dict(standard.state_dict())
+                net.hidden.weight -= torch.outer(net.hidden.weight @ direction, direction)
+            nets.append(net.eval())
+        return merge(nets)
+
+    def _fit(self, net: Perceptron, inputs: Tensor, recipe: Recipe) -> None:
+        steps = recipe.epochs * max(1, len(self.labels) // recipe.batch)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.1
+        )
+        net.train()
+        for _ in range(steps):
+            rows = torch.randint(len(self.labels), (recipe.batch,))
+            copy = torch.randint(len(inputs), (recipe.batch,))
+            logits = net.layers(inputs[copy, rows])[:, 0]
+            loss = functional.binary_cross_entropy_with_logits(logits, self.labels[rows], weight=self.weights[rows])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+
+    def gate(self, recipe: Recipe) -> Gate:
+        """A logistic regression that tells degraded copies from undegraded ones."""
+        gate = Gate(self.statistics.shape[2], len(EXPERTS))
+        gate.standard.fit(self.statistics[0])
+        features = gate.standard(self.statistics).flatten(0, 1).double().numpy()
+        degraded = np.repeat(np.arange(recipe.copies) > recipe.moved, len(self.labels))
+        weights = np.where(degraded, 1.0, recipe.clean_odds * degraded.sum() / (~degraded).sum())
+        w, b = logistic_regression(features, degraded.astype(np.int64), recipe.gate_penalty, weights / weights.mean())
+        with torch.no_grad():
+            gate.layer.weight.zero_()
+            gate.layer.bias.zero_()
+            gate.layer.weight[1] = torch.from_numpy(w)
+            gate.layer.bias[1] = b
+        return gate
+
+
+def train_member(training: Training, recipe: Recipe, seed: int) -> Mixture:
+    """The experts and the gate of a member."""
+    torch.manual_seed(seed)
+    copies = (1 + recipe.moved, recipe.copies)
+    bags = [[training.bag(zoom, count, recipe) for zoom in range(len(ZOOMS))] for count in copies]
+    mixture = empty_mixture(bags[0][0].hidden.in_features, bags[0][0].hidden.out_features)
+    mixture.experts = nn.ModuleList(Expert(zooms) for zooms in bags)
+    mixture.gate = training.gate(recipe)
+    return mixture.eval()
+
+
+def train_members(
+    prepared: Prepared, statistics: npt.NDArray[np.float32], held_out: list[list[int]], recipe: Recipe, path: Path
+) -> None:
+    """Train a member for each group of held-out folds and write them all."""
+    members = []
+    for seed, folds in enumerate(held_out):
+        members.append(train_member(Training(prepared, statistics, tuple(folds)), recipe, seed).state_dict())
+        print(f"trained member {len(members)} of {len(held_out)}", flush=True)
+    torch.save({"held_out": held_out, "members": members}, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments(parser)
+    parser.add_argument(
+        "--held-out", nargs="+", default=["0", "1", "2", "3", "4"], help="the folds of each member, as in 2,4 0,3"
+    )
+    options = parser.parse_args()
+    weights = required_imagenet_weights()
+    torch.set_num_threads(1)
+    prepared, recipe = load_prepared(options.corpus, options.work / "prepared"), Recipe()
+    statistics = measured(prepared, recipe, RegionStatistics(weights), options.work / "prepared" / STATISTICS)
+    held_out = [[int(fold) for fold in folds.split(",")] for folds in options.held_out]
+    train_members(prepared, statistics, held_out, recipe, options.work / "experts.pt")
+
+
+if __name__ == "__main__":
+    main()
