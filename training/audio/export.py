@@ -24,7 +24,7 @@ from training.audio import config, train_modspec
 from training.audio.models import Detector
 from training.audio.pool import Pool, random_for
 from training.audio.prepare import arguments, open_pool, work_folder
-from training.audio.train import checkpoint_path
+from training.audio.train import checkpoint_path, checkpoints
 from training.audio.waveforms import HOP_SECONDS, SAMPLE_RATE, WINDOW, WINDOW_SECONDS, repeat_to
 from training.common.bundle import Variant, write_bundle
 from training.common.half import store_as_half
@@ -43,12 +43,12 @@ NEUTRAL: Mapping[str, Any] = {
 }
 
 
-def load_detector(work: Path, settings: config.Config) -> Detector:
-    """The detector of all trained folds. Raises FileNotFoundError when no fold is trained."""
-    folds = sorted(int(p.stem[-1]) for p in (work / "checkpoints").glob("mixture_fold?.pt"))
+def load_detector(folder: Path, settings: config.Config) -> Detector:
+    """The detector of all folds trained in `folder`. Raises FileNotFoundError when there is none."""
+    folds = sorted(int(p.stem[-1]) for p in folder.glob("mixture_fold?.pt"))
     if not folds:
-        raise FileNotFoundError(f"no trained fold in {work}: run train first")
-    detector = Detector([train_modspec.load(checkpoint_path(work, fold), settings) for fold in folds])
+        raise FileNotFoundError(f"no trained fold in {folder}: run train with this configuration and these clips first")
+    detector = Detector([train_modspec.load(checkpoint_path(folder, fold), settings) for fold in folds])
     detector.eval()
     return detector
 
@@ -176,9 +176,9 @@ def main() -> None:
     settings = config.load(options.config)
     folder: Path = options.out
     folder.mkdir(parents=True, exist_ok=True)
-    detector = load_detector(work_folder(options), settings)
-    write_onnx(detector, folder / "model.fp32.onnx")
     pool = open_pool(options)
+    detector = load_detector(checkpoints(work_folder(options), pool, settings), settings)
+    write_onnx(detector, folder / "model.fp32.onnx")
     variants = {"fp32": Variant("model.fp32.onnx", tolerance=0.02)}
     if options.int8:
         write_int8(folder / "model.fp32.onnx", folder / "model.int8.onnx", sample_windows(pool, 128, settings.seed))

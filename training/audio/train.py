@@ -2,22 +2,31 @@
 
     python -m training.audio.train --data ../shared/data/audio [--fold 3]
 
-Run it again after an interruption: finished folds are kept.
+Run it again after an interruption: finished folds are kept, until the configuration or the clips change.
 """
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from pathlib import Path
 
 import torch
 
 from training.audio import config, train_modspec
+from training.audio.pool import Pool
 from training.audio.prepare import arguments, load_features, log, open_pool, work_folder
 
 
-def checkpoint_path(work: Path, fold: int) -> Path:
+def checkpoints(work: Path, pool: Pool, settings: config.Config) -> Path:
+    """The folder of the folds' members: another one for another recipe or other clips."""
+    recipe = (settings.seed, settings.prepare, settings.left_out_families, settings.modspec)
+    what = repr((recipe, [corpus.key(0) for corpus in pool.corpora]))
+    return work / "checkpoints" / blake2b(what.encode(), digest_size=8).hexdigest()
+
+
+def checkpoint_path(folder: Path, fold: int) -> Path:
     """Where the members of one held-out fold lie."""
-    return work / "checkpoints" / f"mixture_fold{fold}.pt"
+    return folder / f"mixture_fold{fold}.pt"
 
 
 def main() -> None:
@@ -30,10 +39,11 @@ def main() -> None:
     settings = config.load(options.config)
     pool = open_pool(options)
     work = work_folder(options)
-    (work / "checkpoints").mkdir(exist_ok=True)
     features = load_features(pool, work)
+    folder = checkpoints(work, pool, settings)
+    folder.mkdir(parents=True, exist_ok=True)
     for fold in options.fold or sorted({s.fold for s in pool.samples if s.fold >= 0}):
-        train_modspec.train(pool, features, fold, settings, checkpoint_path(work, fold))
+        train_modspec.train(pool, features, fold, settings, checkpoint_path(folder, fold))
         log(f"fold {fold}: done")
 
 

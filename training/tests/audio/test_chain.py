@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -87,6 +88,10 @@ def test_from_manifest_to_calibrated_bundle(
     assert "0 copies of corpora to measure" in capsys.readouterr().out
     command(monkeypatch, train, *common)
     bundle = tmp_path / "bundle"
+    other = tmp_path / "other.toml"
+    other.write_text(re.sub(r"^epochs = .*$", "epochs = 7", settings.read_text(), flags=re.MULTILINE))
+    with pytest.raises(FileNotFoundError, match="run train with this configuration"):
+        command(monkeypatch, export, *common, "--config", other, "--out", bundle)
     command(monkeypatch, export, *common, "--out", bundle, "--int8")
     (bundle / "MODEL_CARD.md").write_text(f"# Card\n{evaluate.START}\n{evaluate.END}\n", encoding="utf-8")
     document = json.loads((bundle / "model.json").read_text())

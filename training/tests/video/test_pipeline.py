@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -106,6 +107,13 @@ def test_experts_weigh_the_statistics_of_regions(prepared: Prepared, tmp_path: P
     np.testing.assert_allclose(each, members(images).detach().numpy(), atol=0.01)
     np.testing.assert_allclose(logit, each[..., 0].mean(1), atol=0.01)
     assert (each[:, 0, 0] != each[:, 1, 0]).all()
+    inputs = export.as_input(prepared.crops[:4])
+    export.quantize(tmp_path / "experts.onnx", tmp_path / "int8.onnx", inputs, members.precise)
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    quantized = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    in_float = [node.name for node in graph.node if node.op_type == "Conv" and node.input[0] not in quantized]
+    assert in_float
+    assert all(members.precise.search(name) for name in in_float)
 
 
 def test_what_was_measured_is_read_again(prepared: Prepared, tmp_path: Path) -> None:
