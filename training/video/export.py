@@ -45,6 +45,7 @@ class Members(nn.Module):
     """Fine-tuned members side by side: images [N, 3, S, S] to their experts' logits [N, members, 2]."""
 
     experts = 2
+    # nothing: a fine-tuned backbone is quantized as a whole
     precise = re.compile("(?!)")
 
     def __init__(self, members: Sequence[Detector]) -> None:
