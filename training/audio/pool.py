@@ -13,6 +13,7 @@ from training.audio import augment
 from training.audio.config import Prepare
 from training.audio.waveforms import SAMPLE_RATE, Waveform, levelled, read
 from training.common.manifest import Sample
+from training.common.paths import key_of
 
 CLIP_SECONDS = 2.72
 CLIP = int(CLIP_SECONDS * SAMPLE_RATE)
@@ -38,7 +39,7 @@ class Corpus:
     def key(self, copy: int) -> str:
         """A name that changes with the seed, the chain and the list of files: what decides a copy, but for the code."""
         chain = self.settings.chains[copy - 1] if copy else None
-        return blake2b(repr((self.seed, copy, chain, self._files)).encode(), digest_size=8).hexdigest()
+        return key_of(self.seed, copy, chain, self._files)
 
     @cached_property
     def _files(self) -> list[str]:

@@ -7,7 +7,6 @@ Run it again after an interruption: finished folds are kept, until the configura
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from pathlib import Path
 
 import torch
@@ -15,13 +14,13 @@ import torch
 from training.audio import config, train_modspec
 from training.audio.pool import Pool
 from training.audio.prepare import arguments, load_features, log, open_pool, work_folder
+from training.common.paths import key_of
 
 
 def checkpoints(work: Path, pool: Pool, settings: config.Config) -> Path:
     """The folder of the folds' members: another one for another recipe or other clips."""
     recipe = (settings.seed, settings.prepare, settings.left_out_families, settings.modspec)
-    what = repr((recipe, [corpus.key(0) for corpus in pool.corpora]))
-    return work / "checkpoints" / blake2b(what.encode(), digest_size=8).hexdigest()
+    return work / "checkpoints" / key_of(recipe, [corpus.key(0) for corpus in pool.corpora])
 
 
 def checkpoint_path(folder: Path, fold: int) -> Path:

@@ -17,7 +17,7 @@ from training.audio.config import Gate as GateSettings
 from training.audio.frontend import ModulationSpectrum
 from training.audio.pool import Pool, random_for
 from training.common.manifest import sampling_weights
-from training.common.perceptrons import Gate, Mixture, Perceptron, Standard, merge
+from training.common.perceptrons import Gate, Mixture, Perceptron, Standard, descend, merge
 
 KINDS = CLEAN, DEGRADED, TELEPHONE = range(3)
 NARROW_HZ = 8000
@@ -165,14 +165,11 @@ def _descend(
 ) -> None:
     """Lower the loss of batches, given by their rows and which of the used copies each is."""
     steps = epochs * max(1, len(data.labels) // s.batch_size)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.learning_rate, total_steps=steps)
-    for _ in range(steps):
-        rows, copy = data.draw(s.batch_size, chances, rng)
-        optimizer.zero_grad()
-        loss_of(rows, copy).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
+
+    def loss() -> Tensor:
+        return loss_of(*data.draw(s.batch_size, chances, rng))
+
+    descend(net, loss, steps=steps, learning_rate=s.learning_rate, weight_decay=s.weight_decay)
 
 
 def _gate(data: _Data, g: GateSettings, s: Modspec, rng: np.random.Generator) -> Gate:

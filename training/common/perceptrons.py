@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -81,6 +81,26 @@ def merge(bag: Sequence[Perceptron]) -> Perceptron:
         merged.output.weight.copy_(torch.cat([net.output.weight for net in bag], dim=1) / len(bag))
         merged.output.bias.copy_(torch.stack([net.output.bias for net in bag]).mean(dim=0))
     return merged
+
+
+def descend(
+    net: nn.Module,
+    loss: Callable[[], Tensor],
+    *,
+    steps: int,
+    learning_rate: float,
+    weight_decay: float,
+    warmup_share: float = 0.3,
+) -> None:
+    """Lower a loss, which draws its own batch, by AdamW under a learning rate that rises and falls once."""
+    optimizer = torch.optim.AdamW(net.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=warmup_share)
+    for _ in range(steps):
+        value = loss()
+        optimizer.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
 
 
 def _linear(layer: nn.Module) -> nn.Linear:

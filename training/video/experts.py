@@ -9,7 +9,6 @@ stopped goes on), trains in minutes and writes ``experts.pt``, which `training.v
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -17,18 +16,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from training.common.manifest import sampling_weights
-from training.common.perceptrons import Gate, Mixture, Perceptron, Standard, merge
+from training.common.paths import key_of
+from training.common.perceptrons import Gate, Mixture, Perceptron, Standard, descend, merge
 from training.video.augment import cut, degrade, random_view
 from training.video.baseline import logistic_regression
 from training.video.corpus import Pixels, is_used
 from training.video.network import as_images, required_imagenet_weights
-from training.video.prepare import CROP_SCALE, CROP_SIZE, STATISTICS, STORED_SCALE, Prepared, arguments, load_prepared
-from training.video.regions import EXPERTS, READ_LAYERS, ZOOMS, Expert, RegionStatistics, empty_mixture
+from training.video.prepare import CROP_SCALE, CROP_SIZE, STORED_SCALE, Prepared, arguments, load_prepared
+from training.video.regions import EXPERTS, READ_LAYERS, ZOOMS, Expert, RegionStatistics, mixture
 from training.video.train import training_rows
+
+BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -67,32 +69,27 @@ def copy_of(prepared: Prepared, row: int, copy: int, recipe: Recipe) -> Pixels:
 
 
 @torch.inference_mode()
-def read_statistics(crops: Iterator[Pixels], statistics: RegionStatistics, batch: int = 16) -> npt.NDArray[np.float32]:
-    """The statistics [N, D] of crops, a batch at a time."""
-    parts: list[npt.NDArray[np.float32]] = []
-    waiting: list[Pixels] = []
-    for crop in crops:
-        waiting.append(crop)
-        if len(waiting) == batch:
-            parts.append(statistics(as_images(np.stack(waiting))).numpy())
-            waiting.clear()
-    if waiting:
-        parts.append(statistics(as_images(np.stack(waiting))).numpy())
+def read_copy(prepared: Prepared, copy: int, recipe: Recipe, statistics: RegionStatistics) -> npt.NDArray[np.float32]:
+    """The statistics [N, D] of one copy of every crop."""
+    parts = []
+    for start in range(0, len(prepared.samples), BATCH):
+        rows = range(start, min(start + BATCH, len(prepared.samples)))
+        crops = np.stack([copy_of(prepared, row, copy, recipe) for row in rows])
+        parts.append(statistics(as_images(crops)).numpy())
     return np.concatenate(parts)
 
 
 def measured(prepared: Prepared, recipe: Recipe, statistics: RegionStatistics, folder: Path) -> npt.NDArray[np.float32]:
-    """The statistics [copies, N, D] of all copies; what the folder holds is not read anew."""
+    """The statistics [copies, N, D] of all copies; what the folder holds of these crops is not read anew."""
     folder.mkdir(parents=True, exist_ok=True)
-    what = repr((ZOOMS, READ_LAYERS, recipe.moved, recipe.degraded)).encode()
-    key = blake2b(what, digest_size=4).hexdigest()
+    crops = blake2b(np.ascontiguousarray(prepared.crops).data, digest_size=8).hexdigest()
+    key = key_of(crops, ZOOMS, READ_LAYERS, recipe.moved, recipe.degraded)
     copies = []
     for copy in range(recipe.copies):
         path = folder / f"{key}_{copy}.npy"
         if not path.is_file():
-            crops = (copy_of(prepared, row, copy, recipe) for row in range(len(prepared.samples)))
             partial = path.with_suffix(".part.npy")
-            np.save(partial, read_statistics(crops, statistics))
+            np.save(partial, read_copy(prepared, copy, recipe, statistics))
             partial.replace(path)
             print(f"read copy {copy + 1} of {recipe.copies}", flush=True)
         copies.append(np.load(path))
@@ -107,14 +104,14 @@ def size_direction(features: Tensor, face_pixels: Tensor) -> Tensor:
 
 
 class Training:
-    """The training crops of a member: statistics of one zoom and its perceptrons, labels, chances to be drawn."""
+    """The training crops of a member: statistics [copies, N, D]; labels, face sizes and weights in the loss [N]."""
 
     def __init__(self, prepared: Prepared, statistics: npt.NDArray[np.float32], held_out: tuple[int, ...]) -> None:
-        self.rows = [row for row in training_rows(prepared, held_out) if is_used(prepared.samples[row])]
-        samples = [prepared.samples[row] for row in self.rows]
-        self.statistics = torch.from_numpy(statistics[:, self.rows])
+        rows = [row for row in training_rows(prepared, held_out) if is_used(prepared.samples[row])]
+        samples = [prepared.samples[row] for row in rows]
+        self.statistics = torch.from_numpy(statistics[:, rows])
         self.labels = torch.tensor([float(s.label) for s in samples])
-        self.face_pixels = torch.from_numpy(prepared.face_pixels[self.rows]).float()
+        self.face_pixels = torch.from_numpy(prepared.face_pixels[rows]).float()
         weights = torch.tensor(sampling_weights(samples))
         self.weights = (weights / weights.mean()).float()
 
@@ -142,20 +139,22 @@ class Training:
 
     def _fit(self, net: Perceptron, inputs: Tensor, recipe: Recipe) -> None:
         steps = recipe.epochs * max(1, len(self.labels) // recipe.batch)
-        optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.1
-        )
-        net.train()
-        for _ in range(steps):
+
+        def loss() -> Tensor:
             rows = torch.randint(len(self.labels), (recipe.batch,))
             copy = torch.randint(len(inputs), (recipe.batch,))
             logits = net.layers(inputs[copy, rows])[:, 0]
-            loss = functional.binary_cross_entropy_with_logits(logits, self.labels[rows], weight=self.weights[rows])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
+            return functional.binary_cross_entropy_with_logits(logits, self.labels[rows], weight=self.weights[rows])
+
+        net.train()
+        descend(
+            net,
+            loss,
+            steps=steps,
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            warmup_share=0.1,
+        )
 
     def gate(self, recipe: Recipe) -> Gate:
         """A logistic regression that tells degraded copies from undegraded ones."""
@@ -178,10 +177,7 @@ def train_member(training: Training, recipe: Recipe, seed: int) -> Mixture:
     torch.manual_seed(seed)
     copies = (1 + recipe.moved, recipe.copies)
     bags = [[training.bag(zoom, count, recipe) for zoom in range(len(ZOOMS))] for count in copies]
-    mixture = empty_mixture(bags[0][0].hidden.in_features, bags[0][0].hidden.out_features)
-    mixture.experts = nn.ModuleList(Expert(zooms) for zooms in bags)
-    mixture.gate = training.gate(recipe)
-    return mixture.eval()
+    return mixture([Expert(zooms) for zooms in bags], training.gate(recipe))
 
 
 def train_members(
@@ -205,7 +201,7 @@ def main() -> None:
     weights = required_imagenet_weights()
     torch.set_num_threads(1)
     prepared, recipe = load_prepared(options.corpus, options.work / "prepared"), Recipe()
-    statistics = measured(prepared, recipe, RegionStatistics(weights), options.work / "prepared" / STATISTICS)
+    statistics = measured(prepared, recipe, RegionStatistics(weights), options.work / "statistics")
     held_out = [[int(fold) for fold in folds.split(",")] for folds in options.held_out]
     train_members(prepared, statistics, held_out, recipe, options.work / "experts.pt")
 

@@ -213,13 +213,13 @@ def export(
     """Write the graphs and a ``model.json`` whose calibration `training.video.calibrate` then fills in."""
     out.mkdir(parents=True, exist_ok=True)
     full = work / "ensemble.onnx"
-    to_onnx(Ensemble(members, ALONE if members.experts == 1 else Fusion()), full)
+    fusion = ALONE if members.experts == 1 else Fusion()
+    to_onnx(Ensemble(members, fusion), full)
     halve(full, out / FP32)
     rows = training_rows(prepared, tuple(held_out[0]))
     chosen = np.sort(np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False))
     quantize(full, out / INT8, as_input(prepared.crops[chosen]), members.precise)
     halve(out / INT8, out / INT8, matrices_only=True)
-    fusion = ALONE
     if members.experts > 1:
         fusion = held_out_fusion(prepared, out / FP32, held_out)
         for file in (FP32, INT8):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,6 @@ from training.video.corpus import FloatArray, Pixels, read_corpus, read_landmark
 STORED_SCALE, STORED_SIZE = 1.6, 208
 # what the service cuts: as wide as the middle of a stored crop that `synthesize` passes through a decoder
 CROP_SCALE, CROP_SIZE = 1.3538, 176
-# the folder, among the crops, of what was measured on them
-STATISTICS = "statistics"
 
 
 class OnnxSession:
@@ -89,7 +86,6 @@ def prepare(corpus: Path, folder: Path, detector: FaceDetector) -> Prepared:
     landmarks = read_landmarks(corpus, samples)
     count = len(samples)
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder / STATISTICS, ignore_errors=True)
     stored = np.lib.format.open_memmap(folder / "stored.npy", "w+", np.uint8, (count, STORED_SIZE, STORED_SIZE, 3))
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (count, CROP_SIZE, CROP_SIZE, 3))
     boxes = np.zeros((count, 4), np.float32)

@@ -111,10 +111,15 @@ class Expert(nn.Module):
         return torch.stack([net(part) for net, part in zip(self.zooms, parts, strict=True)]).mean(dim=0)
 
 
+def mixture(experts: Sequence[Expert], gate: Gate) -> Mixture:
+    """A member, each of whose experts judges its own kind of crops alone."""
+    return Mixture(experts, gate, torch.eye(len(EXPERTS))).eval()
+
+
 def empty_mixture(size: int, hidden: int) -> Mixture:
     """A member of untrained experts whose perceptrons have ``hidden`` units, for statistics of ``size`` a zoom."""
     experts = [Expert([Perceptron(size, hidden) for _ in ZOOMS]) for _ in EXPERTS]
-    return Mixture(experts, Gate(size * len(ZOOMS), len(EXPERTS)), torch.eye(len(EXPERTS))).eval()
+    return mixture(experts, Gate(size * len(ZOOMS), len(EXPERTS)))
 
 
 class RegionMembers(nn.Module):

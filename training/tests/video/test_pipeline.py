@@ -120,6 +120,9 @@ def test_what_was_measured_is_read_again(prepared: Prepared, tmp_path: Path) -> 
     recipe = experts.Recipe(moved=0, degraded=0)
     first = experts.measured(prepared, recipe, RegionStatistics(None), tmp_path)
     np.testing.assert_array_equal(experts.measured(prepared, recipe, RegionStatistics(None), tmp_path), first)
+    other = replace(prepared, crops=255 - np.asarray(prepared.crops))
+    assert (experts.measured(other, recipe, RegionStatistics(None), tmp_path) != first).any()
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_copies_are_the_crop_itself_then_moved_then_degraded_ones(prepared: Prepared) -> None:
