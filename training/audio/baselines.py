@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from training.audio.frontend import ModulationSpectrum
+from training.audio.frontend import ModulationSpectrum, Resolution
 from training.audio.waveforms import SAMPLE_RATE, Waveform, repeat_to
 from training.audio.whisper import ShallowEncoder
 from training.common.manifest import Sample, sampling_weights, split
@@ -80,7 +80,7 @@ SHORTCUTS: dict[str, Rows] = {
 
 def detectors(whisper: ShallowEncoder | None) -> dict[str, Rows]:
     """Features of the simple detectors, each judged by a logistic regression."""
-    front = ModulationSpectrum()
+    front = ModulationSpectrum((Resolution(512, 160), Resolution(1024, 160), Resolution(256, 80)))
 
     def modulation(x: Waveform, power: Features) -> Features:
         del power

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.audio.augment import Chain
+from training.audio.frontend import VIEWS
 
 DEFAULT = Path(__file__).parent / "configs" / "default.toml"
 T = TypeVar("T")
@@ -36,13 +37,15 @@ class Prepare:
 
 @dataclass(frozen=True)
 class Expert:
-    """A bag for some conditions; triples are for clean, degraded and telephone clips.
+    """A bag on each of its `views` (`frontend.VIEWS`) for some conditions; triples are for clean, degraded and
+    telephone clips.
 
     `shares` of such clips in its batches, `weights` of its logit where the gate hears such a clip,
     `nuisance` how strongly differences between genuine sources are damped, and whether it hears only
     what a telephone leaves.
     """
 
+    views: tuple[str, ...]
     shares: tuple[float, float, float]
     weights: tuple[float, float, float]
     nuisance: float
@@ -113,6 +116,8 @@ def load(path: Path = DEFAULT) -> Config:
     modspec["experts"] = {
         name: _make(Expert, table, f"train.modspec.experts.{name}") for name, table in modspec["experts"].items()
     }
+    if unknown := {view for expert in modspec["experts"].values() for view in expert.views} - set(VIEWS):
+        raise ValueError(f"unknown views of experts: {', '.join(sorted(unknown))}")
     return Config(
         seed=int(document["seed"]),
         prepare=_make(Prepare, prepare, "prepare"),

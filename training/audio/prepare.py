@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from training.audio import config
-from training.audio.frontend import ModulationSpectrum
+from training.audio.frontend import RESOLUTIONS, ModulationSpectrum
 from training.audio.pool import Corpus, Pool
 from training.audio.waveforms import repeat_to
 from training.common.manifest import read_manifest
-from training.common.paths import cache_folder
+from training.common.paths import cache_folder, key_of
 
 BATCH = 16
 
@@ -55,7 +55,7 @@ def log(text: str) -> None:
 
 def features_path(work: Path, corpus: Corpus, copy: int) -> Path:
     """Where the features of one copy of a corpus lie."""
-    return work / "features" / f"modspec_{corpus.key(copy)}.npy"
+    return work / "features" / f"modspec_{key_of(RESOLUTIONS, corpus.key(copy))}.npy"
 
 
 def measure(corpus: Corpus, copy: int, path: Path) -> None:

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from training.audio import config as settings
 from training.audio.batches import smoothed, training_indices
-from training.audio.config import Config, Expert, Modspec
-from training.audio.config import Gate as GateSettings
+from training.audio.config import Config, Modspec
 from training.audio.frontend import ModulationSpectrum
 from training.audio.pool import Pool, random_for
 from training.common.manifest import sampling_weights
-from training.common.perceptrons import Gate, Mixture, Perceptron, Standard, descend, merge
+from training.common.perceptrons import Expert, Gate, Mixture, Perceptron, Standard, descend, merge
 
 KINDS = CLEAN, DEGRADED, TELEPHONE = range(3)
 NARROW_HZ = 8000
@@ -30,9 +30,11 @@ def train(pool: Pool, features: NDArray[np.float32], fold: int | None, config: C
         data = _Data(pool, features, fold, config)
         state: dict[str, Any] = {"gate": _gate(data, s.gate, s, random_for(config.seed, "gate", fold)).state_dict()}
         for name, expert in s.experts.items():
-            rng = random_for(config.seed, "modspec", name, fold)
-            torch.manual_seed(int(rng.integers(2**31)))
-            state[name] = merge(_bag(data, expert, s, rng)).state_dict()
+            state[name] = []
+            for view in expert.views:
+                rng = random_for(config.seed, "modspec", name, view, fold)
+                torch.manual_seed(int(rng.integers(2**31)))
+                state[name].append(merge(_bag(data, expert, view, s, rng)).state_dict())
         torch.save(state, checkpoint)
     return load(checkpoint, config)
 
@@ -41,15 +43,19 @@ def load(checkpoint: Path, config: Config) -> Mixture:
     """The trained members of a fold."""
     state = torch.load(checkpoint, weights_only=True)
     experts = []
-    for name in config.modspec.experts:
-        hidden, size = state[name]["layers.1.weight"].shape
-        experts.append(Perceptron(size, hidden))
-        experts[-1].load_state_dict(state[name])
+    front = ModulationSpectrum()
+    for name, expert in config.modspec.experts.items():
+        perceptrons = []
+        for weights in state[name]:
+            hidden, size = weights["layers.1.weight"].shape
+            perceptrons.append(Perceptron(size, hidden))
+            perceptrons[-1].load_state_dict(weights)
+        experts.append(Expert(perceptrons, [front.columns(view) for view in expert.views]))
     kinds, size = state["gate"]["layer.weight"].shape
     gate = Gate(size, kinds)
     gate.load_state_dict(state["gate"])
-    weights = torch.tensor([e.weights for e in config.modspec.experts.values()]).T
-    return Mixture(experts, gate, weights).eval()
+    shares = torch.tensor([e.weights for e in config.modspec.experts.values()]).T
+    return Mixture(experts, gate, shares).eval()
 
 
 class _Data:
@@ -81,13 +87,6 @@ class _Data:
         return torch.from_numpy(rows), torch.from_numpy(rng.choice(len(chances), size, p=chances))
 
 
-def telephone_features() -> Tensor:
-    """Which features lie in the bands that a telephone leaves, boolean (size,)."""
-    front = ModulationSpectrum()
-    inside = [high <= NARROW_HZ / 2 for _ in front.resolutions for _, high in front.bands]
-    return torch.cat([torch.full((size,), keep) for size, keep in zip(front.sizes, inside, strict=True)])
-
-
 def damping(standard: Tensor, labels: Tensor, sources: NDArray[np.str_], strength: float) -> Tensor:
     """A symmetric matrix (size, size) that shrinks directions in which genuine sources differ.
 
@@ -105,14 +104,16 @@ def damping(standard: Tensor, labels: Tensor, sources: NDArray[np.str_], strengt
     return matrix.float()
 
 
-def _bag(data: _Data, expert: Expert, s: Modspec, rng: np.random.Generator) -> list[Perceptron]:
+def _bag(data: _Data, expert: settings.Expert, view: str, s: Modspec, rng: np.random.Generator) -> list[Perceptron]:
+    front = ModulationSpectrum()
+    start, stop = front.columns(view)
     used, chances = data.copies(expert.shares)
-    features = data.features[used]
+    features = data.features[used, :, start:stop]
     standard = Standard(features.shape[2])
     standard.fit(features.flatten(0, 1))
     with torch.no_grad():
         inputs = standard(features)
-    heard = telephone_features() if expert.telephone_band else None
+    heard = front.telephone_features()[start:stop] if expert.telephone_band else None
     if heard is not None:
         inputs = inputs * heard
     matrix = None
@@ -172,7 +173,7 @@ def _descend(
     descend(net, loss, steps=steps, learning_rate=s.learning_rate, weight_decay=s.weight_decay)
 
 
-def _gate(data: _Data, g: GateSettings, s: Modspec, rng: np.random.Generator) -> Gate:
+def _gate(data: _Data, g: settings.Gate, s: Modspec, rng: np.random.Generator) -> Gate:
     """Clips recorded at a telephone's rate count as telephone clips even when nothing else was done to them."""
     torch.manual_seed(int(rng.integers(2**31)))
     used, chances = data.copies(g.shares)

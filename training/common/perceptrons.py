@@ -54,6 +54,22 @@ class Perceptron(nn.Module):
         return logit[:, 0]
 
 
+class Expert(nn.Module):
+    """The mean logit (N,) of several perceptrons, each on its own part of the features (N, size).
+
+    `columns` say where a part begins and what comes after it; parts may overlap.
+    """
+
+    def __init__(self, perceptrons: Sequence[Perceptron], columns: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self.perceptrons = nn.ModuleList(perceptrons)
+        self.columns = tuple(columns)
+
+    def forward(self, features: Tensor) -> Tensor:
+        parts = [features[:, start:stop] for start, stop in self.columns]
+        return torch.stack([p(part) for p, part in zip(self.perceptrons, parts, strict=True)]).mean(dim=0)
+
+
 class Gate(nn.Module):
     """Features (N, size) to the chances (N, kinds) that a sample is of each kind: clean, degraded, ..."""
 

@@ -27,7 +27,7 @@ from training.video.baseline import logistic_regression
 from training.video.corpus import Pixels, is_used
 from training.video.network import as_images, required_imagenet_weights
 from training.video.prepare import CROP_SCALE, CROP_SIZE, STORED_SCALE, Prepared, arguments, load_prepared
-from training.video.regions import EXPERTS, READ_LAYERS, ZOOMS, Expert, RegionStatistics, mixture
+from training.video.regions import EXPERTS, READ_LAYERS, ZOOMS, RegionStatistics, expert, mixture
 from training.video.train import training_rows
 
 BATCH = 16
@@ -177,7 +177,7 @@ def train_member(training: Training, recipe: Recipe, seed: int) -> Mixture:
     torch.manual_seed(seed)
     copies = (1 + recipe.moved, recipe.copies)
     bags = [[training.bag(zoom, count, recipe) for zoom in range(len(ZOOMS))] for count in copies]
-    return mixture([Expert(zooms) for zooms in bags], training.gate(recipe))
+    return mixture([expert(zooms) for zooms in bags], training.gate(recipe))
 
 
 def train_members(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.common.perceptrons import Gate, Mixture, Perceptron
+from training.common.perceptrons import Expert, Gate, Mixture, Perceptron
 from training.video.network import (
     MEAN,
     STD,
@@ -99,16 +99,10 @@ class RegionStatistics(nn.Module):
         return torch.cat(parts, 1)
 
 
-class Expert(nn.Module):
-    """Statistics [N, zooms * size] to the mean logit [N] of one perceptron a zoom."""
-
-    def __init__(self, zooms: Sequence[Perceptron]) -> None:
-        super().__init__()
-        self.zooms = nn.ModuleList(zooms)
-
-    def forward(self, statistics: Tensor) -> Tensor:
-        parts = statistics.chunk(len(self.zooms), dim=1)
-        return torch.stack([net(part) for net, part in zip(self.zooms, parts, strict=True)]).mean(dim=0)
+def expert(zooms: Sequence[Perceptron]) -> Expert:
+    """The mean of one perceptron a zoom."""
+    size = zooms[0].hidden.in_features
+    return Expert(zooms, [(zoom * size, (zoom + 1) * size) for zoom in range(len(zooms))])
 
 
 def mixture(experts: Sequence[Expert], gate: Gate) -> Mixture:
@@ -118,7 +112,7 @@ def mixture(experts: Sequence[Expert], gate: Gate) -> Mixture:
 
 def empty_mixture(size: int, hidden: int) -> Mixture:
     """A member of untrained experts whose perceptrons have ``hidden`` units, for statistics of ``size`` a zoom."""
-    experts = [Expert([Perceptron(size, hidden) for _ in ZOOMS]) for _ in EXPERTS]
+    experts = [expert([Perceptron(size, hidden) for _ in ZOOMS]) for _ in EXPERTS]
     return mixture(experts, Gate(size * len(ZOOMS), len(EXPERTS)))
 
 
@@ -144,7 +138,7 @@ def load_members(path: Path, statistics: RegionStatistics | None = None) -> tupl
     state = torch.load(path, map_location="cpu", weights_only=True)
     members = []
     for weights in state["members"]:
-        hidden, size = weights["experts.0.zooms.0.layers.1.weight"].shape
+        hidden, size = weights["experts.0.perceptrons.0.layers.1.weight"].shape
         members.append(empty_mixture(size, hidden))
         members[-1].load_state_dict(weights)
     return RegionMembers(statistics or RegionStatistics(required_imagenet_weights()), members), state["held_out"]

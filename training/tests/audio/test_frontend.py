@@ -3,15 +3,29 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.audio.frontend import ModulationSpectrum, Spectrogram
+from training.audio.frontend import RESOLUTIONS, VIEWS, ModulationSpectrum, Resolution, Spectrogram
 
 
-@pytest.mark.parametrize(("n_fft", "hop"), [(512, 160), (1024, 160), (256, 80)])
-def test_matrix_products_equal_the_fft(n_fft: int, hop: int) -> None:
+@pytest.mark.parametrize("resolution", RESOLUTIONS)
+def test_matrix_products_equal_the_fft(resolution: Resolution) -> None:
     torch.manual_seed(0)
     waveform = torch.randn(3, 8000)
-    spectrogram = Spectrogram(n_fft, hop)
-    assert torch.allclose(spectrogram(waveform), spectrogram.as_products(waveform), atol=1e-3)
+    spectrogram = Spectrogram(*resolution)
+    (magnitude, energy), (same, same_energy) = spectrogram(waveform), spectrogram.as_products(waveform)
+    assert torch.allclose(magnitude, same, atol=1e-3)
+    assert torch.allclose(energy, same_energy, rtol=1e-4)
+    if resolution.highest == 8000:
+        assert torch.allclose(energy, magnitude.square().mean(dim=2), rtol=0.1)
+
+
+def test_views_are_runs_of_features_and_leave_none_out() -> None:
+    front = ModulationSpectrum()
+    heard = torch.zeros(front.size)
+    for view in VIEWS:
+        start, stop = front.columns(view)
+        heard[start:stop] += 1
+    assert (heard > 0).all()
+    assert 0.4 < front.telephone_features().float().mean() < 0.8
 
 
 def test_modulation_spectrum_ignores_level_and_sees_modulation() -> None:
