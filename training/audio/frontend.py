@@ -30,8 +30,8 @@ RESOLUTIONS = (
     Resolution(448, 140),
     Resolution(896, 140, 4000),
 )
-# The first of them that a view hears, and the one after its last: all of speech as it is, as if it were played slower,
-# and both without the finest resolution, or that alone.
+# Runs of them, first and one after the last: speech as it is and as if it were played slower, either with the finest
+# resolution or without it, and the finest alone.
 VIEWS: Mapping[str, tuple[int, int]] = {
     "normal": (0, 4),
     "slowed": (3, 6),
