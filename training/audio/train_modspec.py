@@ -27,14 +27,14 @@ def train(pool: Pool, features: NDArray[np.float32], fold: int | None, config: C
     """Train the experts and the gate for a held-out fold, or read them from `checkpoint` when it is there."""
     s = config.modspec
     if not checkpoint.exists():
-        data = _Data(pool, features, fold, config)
+        data, front = _Data(pool, features, fold, config), ModulationSpectrum()
         state: dict[str, Any] = {"gate": _gate(data, s.gate, s, random_for(config.seed, "gate", fold)).state_dict()}
         for name, expert in s.experts.items():
             state[name] = []
             for view in expert.views:
                 rng = random_for(config.seed, "modspec", name, view, fold)
                 torch.manual_seed(int(rng.integers(2**31)))
-                state[name].append(merge(_bag(data, expert, view, s, rng)).state_dict())
+                state[name].append(merge(_bag(data, expert, front, view, s, rng=rng)).state_dict())
         torch.save(state, checkpoint)
     return load(checkpoint, config)
 
@@ -104,8 +104,9 @@ def damping(standard: Tensor, labels: Tensor, sources: NDArray[np.str_], strengt
     return matrix.float()
 
 
-def _bag(data: _Data, expert: settings.Expert, view: str, s: Modspec, rng: np.random.Generator) -> list[Perceptron]:
-    front = ModulationSpectrum()
+def _bag(
+    data: _Data, expert: settings.Expert, front: ModulationSpectrum, view: str, s: Modspec, *, rng: np.random.Generator
+) -> list[Perceptron]:
     start, stop = front.columns(view)
     used, chances = data.copies(expert.shares)
     features = data.features[used, :, start:stop]
