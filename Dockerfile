@@ -7,6 +7,9 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eea
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
+# strip, for slim.py.
+# hadolint ignore=DL3008
+RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends binutils >/dev/null && rm -rf /var/lib/apt/lists/*
 COPY requirements/services.txt requirements/build.txt requirements/
 RUN python -m venv --without-pip /app/venv \
  && python -m venv tools \

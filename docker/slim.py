@@ -1,8 +1,10 @@
-"""Removes from an image's environment what no service runs: tests, type stubs, and AWS services that are not called."""
+"""Removes from an image's environment what no service runs: tests, type stubs, symbols of compiled modules, and AWS
+services that are not called."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -36,6 +38,12 @@ def main(venv: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    strip = shutil.which("strip")
+    if strip is None:
+        sys.exit("slim.py: strip is missing (Debian: binutils)")
+    # Not the libraries that wheels bring along: they were patched in a way that does not survive it.
+    modules = [path for path in packages.glob("**/*.so") if not path.parent.name.endswith(".libs")]
+    subprocess.run([strip, "--strip-unneeded", *modules], check=True)
 
 
 if __name__ == "__main__":
