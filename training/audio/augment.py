@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, lfilter
 
-from training.audio.codecs import TELEPHONE, WIDEBAND, transcode
+from training.audio.codecs import G711, TELEPHONE, WIDEBAND, transcode
 from training.audio.waveforms import SAMPLE_RATE, Waveform, levelled
 
 Rng = np.random.Generator
@@ -151,6 +151,11 @@ def telephone(x: Waveform, rng: Rng) -> Waveform:
     return transcode(banded, TELEPHONE[rng.integers(len(TELEPHONE))])
 
 
+def landline(x: Waveform, rng: Rng) -> Waveform:
+    """Telephone band and G.711, as a line without a mobile at its end."""
+    return transcode(telephone_band(x, rng), G711[rng.integers(len(G711))])
+
+
 @dataclass(frozen=True)
 class Chain:
     """Probabilities of each step of `degrade`, in its order."""
@@ -164,6 +169,7 @@ class Chain:
     impulses: float = 0.1
     clipping: float = 0.12
     low_pass: float = 0.2
+    landline: float = 0.0
     telephone: float = 0.3
     wideband_codec: float = 0.4
     snr_db: tuple[float, float] = (3.0, 30.0)
@@ -190,7 +196,9 @@ def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = N
     if rng.random() < chain.low_pass:
         x = low_pass(x, float(np.exp(rng.uniform(np.log(2500), np.log(7500)))), rng.uniform(50, 1500))
     x = x * np.float32(10 ** (rng.uniform(-25, 0) / 20) / (np.abs(x).max() + 1e-9))
-    if rng.random() < chain.telephone:
+    if chain.landline and rng.random() < chain.landline:
+        x = landline(x, rng)
+    elif rng.random() < chain.telephone:
         x = telephone(x, rng)
     elif rng.random() < chain.wideband_codec / (1 - chain.telephone):
         x = transcode(x, WIDEBAND[rng.integers(len(WIDEBAND))])

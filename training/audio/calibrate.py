@@ -20,7 +20,7 @@ from training.audio.prepare import arguments, work_folder
 from training.audio.scores import Scores, few_per_source, score
 from training.common.calibration import fit, threshold_for_false_alarm
 from training.common.manifest import read_manifest
-from training.common.metrics import auc
+from training.common.metrics import mean_fold_auc
 
 VARIANT_CLIPS = 4
 
@@ -47,12 +47,6 @@ def measure(parts: Sequence[Scores], settings: config.Calibrate) -> Mapping[str,
     }
 
 
-def mean_fold_auc(scores: Scores) -> float:
-    """AUC within each fold, averaged: members of different folds are never compared."""
-    folds = np.asarray([s.fold for s in scores.chosen])
-    return float(np.mean([auc(scores.held_out[folds == f], scores.labels[folds == f]) for f in np.unique(folds)]))
-
-
 def measure_loss(bundle: Path, document: Mapping[str, Any], clean: Scores, *, folder: Path, seed: int) -> None:
     """Measure what every other variant loses in held-out AUC against fp32, on clean clips, into `document`."""
     few = clean.indices[few_per_source(clean.chosen, VARIANT_CLIPS)]
@@ -61,7 +55,8 @@ def measure_loss(bundle: Path, document: Mapping[str, Any], clean: Scores, *, fo
     for name, variant in document["variants"].items():
         if name != "fp32":
             other = score(bundle / variant["file"], clean.samples, few, CLEAN, folder=folder, seed=seed)
-            loss = mean_fold_auc(fp32) - mean_fold_auc(other)
+            before, after = (mean_fold_auc(p.held_out, p.labels, p.folds) for p in (fp32, other))
+            loss = before - after
             variant["auc_loss"] = round(max(0.0, loss), 5)
             difference = np.abs(fp32.fold_logits.mean(axis=1) - other.fold_logits.mean(axis=1))
             print(f"{name}: AUC loss {loss:.4f} on {len(few)} clips, logit off by {difference.mean():.3f} on average")

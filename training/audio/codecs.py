@@ -29,13 +29,13 @@ def _series(base: Codec, kbits: tuple[float, ...]) -> list[Codec]:
     return [replace(base, name=f"{base.name}-{k:g}k", bit_rate=int(k * 1000)) for k in kbits]
 
 
+G711 = [Codec("mu-law", "pcm_mulaw", "wav", 8000), Codec("a-law", "pcm_alaw", "wav", 8000)]
 TELEPHONE = [
     *_series(Codec("amr-nb", "amr_nb", "amr", 8000, sample_format="s16"), (4.75, 5.9, 7.4, 12.2)),
     *_series(Codec("opus-nb", "libopus", "ogg", 8000, sample_format="s16"), (8, 12)),
     *_series(Codec("g726", "g726", "wav", 8000, sample_format="s16"), (24, 32)),
     Codec("g723.1", "g723_1", "wav", 8000, 6300),
-    Codec("mu-law", "pcm_mulaw", "wav", 8000),
-    Codec("a-law", "pcm_alaw", "wav", 8000),
+    *G711,
 ]
 WIDEBAND = [
     *_series(Codec("opus", "libopus", "ogg", 16000, sample_format="s16"), (10, 16, 24, 32)),

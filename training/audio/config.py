@@ -21,17 +21,19 @@ class Prepare:
     clean_copies: int
     copies: int
     telephone_copies: int
+    landline_copies: int
     codec_copies: int
     clean_chain: Chain
     chain: Chain
     telephone_chain: Chain
+    landline_chain: Chain
     codec_chain: Chain
 
     @property
     def chains(self) -> list[Chain]:
         """The chain of every copy, in order."""
-        counts = (self.clean_copies, self.copies, self.telephone_copies, self.codec_copies)
-        chains = (self.clean_chain, self.chain, self.telephone_chain, self.codec_chain)
+        counts = (self.clean_copies, self.copies, self.telephone_copies, self.landline_copies, self.codec_copies)
+        chains = (self.clean_chain, self.chain, self.telephone_chain, self.landline_chain, self.codec_chain)
         return [chain for chain, count in zip(chains, counts, strict=True) for _ in range(count)]
 
 
@@ -108,7 +110,7 @@ def load(path: Path = DEFAULT) -> Config:
     """Read a configuration file; raises ValueError naming an unknown or a missing setting."""
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     prepare = dict(document["prepare"])
-    for chain in ("clean_chain", "chain", "telephone_chain", "codec_chain"):
+    for chain in ("clean_chain", "chain", "telephone_chain", "landline_chain", "codec_chain"):
         prepare[chain] = _make(Chain, prepare.get(chain, {}), f"prepare.{chain}")
     train = document["train"]
     modspec = dict(train["modspec"])

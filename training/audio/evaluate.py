@@ -33,6 +33,7 @@ from training.common.metrics import (
     bootstrap,
     eer,
     expected_calibration_error,
+    mean_fold_auc,
     paired_accuracy,
     rate_at,
 )
@@ -90,20 +91,19 @@ def baseline_tables(
 ) -> tuple[str, str]:
     """Simple detectors and shortcuts on the same clips and folds: AUC over all, and of every family."""
     samples = clean.chosen
-    folds = np.asarray([s.fold for s in samples])
 
-    def mean_auc(logits: np.ndarray) -> float:
-        return float(np.mean([auc(logits[folds == f], clean.labels[folds == f]) for f in np.unique(folds)]))
+    def row(name: str, logits: np.ndarray) -> Row:
+        return name, mean_fold_auc(logits, clean.labels, clean.folds), interval(auc, clean, logits)
 
     simple = baselines.detectors(whisper)
     functions = {**simple, **baselines.SHORTCUTS}
     waveforms = (read(s.path, CLIP_SECONDS) for s in samples)
     key = blake2b("\0".join(s.fields["path"] for s in samples).encode(), digest_size=6).hexdigest()
-    rows: list[Row] = [("this detector", mean_auc(clean.held_out), interval(auc, clean))]
+    rows: list[Row] = [row("this detector", clean.held_out)]
     judged = {"this detector": clean.held_out}
     for name, matrix in baselines.features(waveforms, functions, folder, key).items():
         logits = baselines.held_out_logits(matrix, samples, left_out)
-        rows.append((name, mean_auc(logits), interval(auc, clean, logits)))
+        rows.append(row(name, logits))
         if name in simple:
             judged[name] = logits
     families: list[Row] = []

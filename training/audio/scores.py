@@ -31,7 +31,7 @@ class Scores:
     @property
     def held_out(self) -> NDArray[np.float64]:
         """The logit of the members that never saw the sample's fold, (n,); of all where no member saw it."""
-        folds = np.asarray([self.samples[i].fold for i in self.indices], dtype=np.int64)
+        folds = self.folds
         one = self.fold_logits[np.arange(len(folds)), np.maximum(folds, 0)]
         return np.where(folds < 0, self.fold_logits.mean(axis=1), one).astype(np.float64)
 
@@ -44,6 +44,11 @@ class Scores:
     def labels(self) -> NDArray[np.int64]:
         """1 for fake, (n,)."""
         return np.asarray([s.label for s in self.chosen], dtype=np.int64)
+
+    @property
+    def folds(self) -> NDArray[np.int64]:
+        """The fold of each sample, (n,)."""
+        return np.asarray([s.fold for s in self.chosen], dtype=np.int64)
 
     @property
     def sources(self) -> list[str]:

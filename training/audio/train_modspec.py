@@ -14,13 +14,12 @@ from torch import Tensor, nn
 from training.audio import config as settings
 from training.audio.batches import smoothed, training_indices
 from training.audio.config import Config, Modspec
-from training.audio.frontend import ModulationSpectrum
+from training.audio.frontend import TELEPHONE_HZ, ModulationSpectrum
 from training.audio.pool import Pool, random_for
 from training.common.manifest import sampling_weights
 from training.common.perceptrons import Expert, Gate, Mixture, Perceptron, Standard, descend, merge
 
 KINDS = CLEAN, DEGRADED, TELEPHONE = range(3)
-NARROW_HZ = 8000
 
 
 def train(pool: Pool, features: NDArray[np.float32], fold: int | None, config: Config, checkpoint: Path) -> Mixture:
@@ -67,10 +66,10 @@ class _Data:
         self.features = torch.from_numpy(features[:, rows])
         self.labels = torch.tensor([float(s.label) for s in samples])
         self.sources = np.asarray([s.source for s in samples])
-        self.narrow = torch.tensor([0 < float(s.fields.get("src_sr") or 0) <= NARROW_HZ for s in samples])
+        self.narrow = torch.tensor([0 < float(s.fields.get("src_sr") or 0) <= 2 * TELEPHONE_HZ for s in samples])
         self.chances = np.asarray(sampling_weights(samples))
         p = config.prepare
-        counts = (1 + p.clean_copies, p.copies, p.telephone_copies, p.codec_copies)
+        counts = (1 + p.clean_copies, p.copies, p.telephone_copies + p.landline_copies, p.codec_copies)
         self.kinds = np.repeat((CLEAN, DEGRADED, TELEPHONE, DEGRADED), counts)
         if len(self.kinds) != len(features):
             raise ValueError(f"{len(features)} copies of the clips, not {len(self.kinds)} as configured")

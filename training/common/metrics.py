@@ -34,6 +34,12 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float:
     return float((below + upto).mean() / (2 * real.size))
 
 
+def mean_fold_auc(scores: ArrayLike, labels: ArrayLike, folds: ArrayLike) -> float:
+    """AUC within each fold, averaged: members of different folds are never compared. Shapes (N,)."""
+    s, y, f = np.asarray(scores), np.asarray(labels), np.asarray(folds)
+    return float(np.mean([auc(s[f == fold], y[f == fold]) for fold in np.unique(f)]))
+
+
 def eer(scores: ArrayLike, labels: ArrayLike) -> float:
     """Equal error rate, linearly interpolated between operating points; NaN when a class is missing."""
     s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=bool)

@@ -23,7 +23,8 @@ TINY = {
     "seeds = 6": "seeds = 2",
     "clean_copies = 4": "clean_copies = 1",
     "\ncopies = 6": "\ncopies = 1",
-    "telephone_copies = 8": "telephone_copies = 1",
+    "telephone_copies = 6": "telephone_copies = 1",
+    "landline_copies = 6": "landline_copies = 1",
     "codec_copies = 2": "codec_copies = 1",
 }
 

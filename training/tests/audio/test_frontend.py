@@ -10,12 +10,12 @@ from training.audio.frontend import RESOLUTIONS, VIEWS, ModulationSpectrum, Reso
 def test_matrix_products_equal_the_fft(resolution: Resolution) -> None:
     torch.manual_seed(0)
     waveform = torch.randn(3, 8000)
-    spectrogram = Spectrogram(*resolution)
-    (magnitude, energy), (same, same_energy) = spectrogram(waveform), spectrogram.as_products(waveform)
+    spectrogram = Spectrogram(*resolution[:3])
+    magnitude, energy = spectrogram(waveform)
+    same = spectrogram.as_products(waveform, magnitude.shape[2]).sqrt()
     assert torch.allclose(magnitude, same, atol=1e-3)
-    assert torch.allclose(energy, same_energy, rtol=1e-4)
     if resolution.highest == 8000:
-        assert torch.allclose(energy, magnitude.square().mean(dim=2), rtol=0.1)
+        assert torch.allclose(energy, magnitude.square().mean(dim=1), rtol=0.1)
 
 
 def test_views_are_runs_of_features_and_leave_none_out() -> None:
