@@ -124,10 +124,11 @@ def log_magnitude(magnitude: Tensor, energy: Tensor, floor: float) -> Tensor:
 class ModulationSpectrum(nn.Module):
     """Joint modulation spectrum of the log spectrogram; waveform (N, T) to features (N, size).
 
-    Per resolution and band, blocks of 32 frames (hop 8) within 25 dB of the loudest block lose their mean,
-    get a 2-D Hann window and a 2-D Fourier power spectrum, which is grouped to `rates` modulation rates by
-    `quefrencies` quefrency groups, averaged over blocks and logged: how finely speech is textured in time
-    and frequency, whatever is said by whom. After the modulation spectrum of Atlas and Shamma (2003).
+    Per resolution and band, blocks of 32 frames within 25 dB of the loudest block get a 2-D Hann window and a 2-D
+    Fourier power spectrum, which is grouped to `rates` modulation rates by `quefrencies` quefrency groups, averaged
+    over blocks and logged: how finely speech is textured in time and frequency, whatever is said by whom. A block's
+    mean reaches but one group, the lowest rate and quefrency, as the windows are periodic; that group is left out.
+    After the modulation spectrum of Atlas and Shamma (2003).
     """
 
     bands = ((0, 2000), (2000, 4000), (4000, 8000))
