@@ -37,3 +37,12 @@ def test_modulation_spectrum_ignores_level_and_sees_modulation() -> None:
     assert steady.shape == (1, front.size)
     assert torch.allclose(steady, front(noise * 0.01), atol=0.05)
     assert (swelling - steady).abs().max() > 1
+
+
+def test_a_mean_reaches_only_the_group_that_is_left_out() -> None:
+    front = ModulationSpectrum()
+    flat, index, share = torch.full((1, 32, 64), -3.0), torch.arange(4)[None], torch.ones(1, 1)
+    power = front._band(flat, index, share, front.get_buffer("frequency_0_0"))
+    assert power[0, 0, 0] > 1e4
+    power[0, 0, 0] = 0
+    assert power.max() < 1e-3
