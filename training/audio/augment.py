@@ -196,6 +196,7 @@ def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = N
     if rng.random() < chain.low_pass:
         x = low_pass(x, float(np.exp(rng.uniform(np.log(2500), np.log(7500)))), rng.uniform(50, 1500))
     x = x * np.float32(10 ** (rng.uniform(-25, 0) / 20) / (np.abs(x).max() + 1e-9))
+    # A chain without landlines draws nothing for them: its copies stay what they were.
     if chain.landline and rng.random() < chain.landline:
         x = landline(x, rng)
     elif rng.random() < chain.telephone:

@@ -110,7 +110,7 @@ def load(path: Path = DEFAULT) -> Config:
     """Read a configuration file; raises ValueError naming an unknown or a missing setting."""
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     prepare = dict(document["prepare"])
-    for chain in ("clean_chain", "chain", "telephone_chain", "landline_chain", "codec_chain"):
+    for chain in (f.name for f in fields(Prepare) if f.name.endswith("chain")):
         prepare[chain] = _make(Chain, prepare.get(chain, {}), f"prepare.{chain}")
     train = document["train"]
     modspec = dict(train["modspec"])

@@ -14,6 +14,9 @@ def test_matrix_products_equal_the_fft(resolution: Resolution) -> None:
     magnitude, energy = spectrogram(waveform)
     same = spectrogram.as_products(waveform, magnitude.shape[2]).sqrt()
     assert torch.allclose(magnitude, same, atol=1e-3)
+    framed = waveform.unfold(1, resolution.n_fft, resolution.hop) * torch.hann_window(resolution.n_fft)
+    same_energy = framed.square().sum(dim=2) * resolution.n_fft / (resolution.n_fft + 2)
+    assert torch.allclose(energy, same_energy, rtol=1e-4)
     if resolution.highest == 8000:
         assert torch.allclose(energy, magnitude.square().mean(dim=1), rtol=0.1)
 
