@@ -2,27 +2,29 @@
 
     python -m training.audio.calibrate --data ../shared/data/audio --bundle models/audio
 
-Every clip is judged by the members that never saw its fold, clean and over a telephone line.
+Every clip is judged by the members that never saw its fold, clean and over a telephone line. Codecs that a service
+tells from the file (`conditions.STREAMS`) get a temperature and a bias of their own, on some clips of every source.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from training.audio import config
-from training.audio.conditions import CLEAN, TELEPHONE
+from training.audio.conditions import CLEAN, STREAMS, TELEPHONE, Stream
 from training.audio.prepare import arguments, work_folder
 from training.audio.scores import Scores, few_per_source, score
 from training.common.calibration import fit, threshold_for_false_alarm
 from training.common.manifest import read_manifest
 from training.common.metrics import mean_fold_auc
 
-VARIANT_CLIPS = 4
+CLIPS_PER_SOURCE = 4
 
 
 def measure(parts: Sequence[Scores], settings: config.Calibrate) -> Mapping[str, Any]:
@@ -47,9 +49,21 @@ def measure(parts: Sequence[Scores], settings: config.Calibrate) -> Mapping[str,
     }
 
 
+def measure_codec(part: Scores, stream: Stream, threshold: float, rate: float) -> Mapping[str, Any]:
+    """The calibration of a codec's stream: at most `rate` of the genuine clips come to the common `threshold`."""
+    fitted = fit(part.held_out, part.labels)
+    highest = threshold_for_false_alarm(part.held_out[part.labels == 0], rate)
+    bias = min(fitted.bias, float(np.log(threshold / (1 - threshold))) - highest / fitted.temperature)
+    return {
+        **asdict(stream),
+        "temperature": round(fitted.temperature, 4),
+        "bias": float(np.floor(bias * 1000) / 1000),
+    }
+
+
 def measure_loss(bundle: Path, document: Mapping[str, Any], clean: Scores, *, folder: Path, seed: int) -> None:
     """Measure what every other variant loses in held-out AUC against fp32, on clean clips, into `document`."""
-    few = clean.indices[few_per_source(clean.chosen, VARIANT_CLIPS)]
+    few = clean.indices[few_per_source(clean.chosen, CLIPS_PER_SOURCE)]
     position = {int(i): n for n, i in enumerate(clean.indices)}
     fp32 = Scores(clean.samples, few, clean.fold_logits[[position[int(i)] for i in few]])
     for name, variant in document["variants"].items():
@@ -80,7 +94,14 @@ def main() -> None:
         )
         for condition in (CLEAN, TELEPHONE)
     ]
-    document["calibration"] = measure(parts, settings.calibrate)
+    measured = measure(parts, settings.calibrate)
+    some = parts[0].indices[few_per_source(parts[0].chosen, CLIPS_PER_SOURCE)]
+    threshold, rate = measured["thresholds"]["likely_deepfake"], settings.calibrate.false_alarm_rate
+    codecs = [
+        measure_codec(score(model, samples, some, name, folder=folder, seed=settings.seed), stream, threshold, rate)
+        for name, stream in STREAMS.items()
+    ]
+    document["calibration"] = {**measured, "codecs": codecs}
     measure_loss(options.bundle, document, parts[0], folder=folder, seed=settings.seed)
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(document["calibration"], indent=2))

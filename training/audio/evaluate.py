@@ -12,14 +12,16 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from training.audio import baselines, config
-from training.audio.conditions import CLEAN, CONDITIONS, TELEPHONE
+from training.audio.conditions import CLEAN, CONDITIONS, STREAMS, TELEPHONE
 from training.audio.pool import CLIP_SECONDS
 from training.audio.prepare import arguments, work_folder
 from training.audio.scores import Scores, few_per_source, score
@@ -128,14 +130,23 @@ def family_table(clean: Scores, telephone: Scores, calibration: Calibration, thr
     return table(("family", "clips", "AUC clean", "called", "AUC telephone", "called"), rows)
 
 
+def read_calibrations(document: Mapping[str, Any]) -> Mapping[str, Calibration]:
+    """A bundle's calibration for each condition, as a service chooses it."""
+    codecs = {(entry["codec"], entry["bit_rate"]): entry for entry in document.get("codecs", ())}
+    entries = {
+        name: codecs.get(astuple(STREAMS[name]), document) if name in STREAMS else document for name in CONDITIONS
+    }
+    return {name: Calibration(entry["temperature"], entry["bias"]) for name, entry in entries.items()}
+
+
 def verdict_table(
-    parts: Sequence[tuple[str, Scores]], calibration: Calibration, thresholds: tuple[float, float]
+    parts: Sequence[tuple[str, Scores]], calibrations: Mapping[str, Calibration], thresholds: tuple[float, float]
 ) -> str:
     """Share of each verdict under each condition."""
     rows: list[Row] = []
     low, high = thresholds
     for name, s in parts:
-        p = calibration.probabilities(s.held_out)
+        p = calibrations[name].probabilities(s.held_out)
         real, fake = p[s.labels == 0], p[s.labels == 1]
         rows.append(
             (
@@ -213,7 +224,8 @@ def report(
     document = json.loads((bundle / "model.json").read_text())
     model = bundle / document["variants"]["fp32"]["file"]
     c = document["calibration"]
-    calibration = Calibration(c["temperature"], c["bias"])
+    calibrations = read_calibrations(c)
+    calibration = calibrations[CLEAN]
     thresholds = (c["thresholds"]["likely_authentic"], c["thresholds"]["likely_deepfake"])
     folder = work / "scores"
 
@@ -249,7 +261,7 @@ def report(
                 [(name, interval(auc, s), interval(eer, s)) for name, s in sampled],
             ),
         ),
-        ("Verdicts at the shipped thresholds", verdict_table([*main, *sampled[2:]], calibration, thresholds)),
+        ("Verdicts at the shipped thresholds", verdict_table([*main, *sampled[2:]], calibrations, thresholds)),
         (
             f"Thresholds chosen on the other folds (false alarms {settings.calibrate.false_alarm_rate:.1%})",
             threshold_transfer(main, settings.calibrate.false_alarm_rate),

@@ -64,6 +64,25 @@ def test_the_score_is_the_models_own(detector_dir: Path, settings: AudioSettings
     assert np.log(second / (1 - second)) == pytest.approx(np.log(first / (1 - first)) + 1, abs=0.01)
 
 
+def test_a_codecs_stream_is_judged_by_its_own_calibration(
+    analyzer: AudioAnalyzer, settings: AudioSettings, tmp_path: Path
+) -> None:
+    entry = {"codec": "opus", "bit_rate": 40000, "temperature": 0.5, "bias": CALIBRATION["bias"] - 1}
+    other = make_audio_bundle(tmp_path / "codecs", calibration={**CALIBRATION, "codecs": [entry]})
+    aware = build_analyzer(settings.model_copy(update={"model_dir": other}))
+    wide = np.repeat(speech(6), 48000 // RATE)[None]
+    for bit_rate, moved in (("24k", 1.0), ("96k", 0.0)):
+        path = write_audio(
+            tmp_path / f"{bit_rate}.ogg", wide, rate=48000, codec="libopus", options={"b": bit_rate, "vbr": "off"}
+        )
+        before, after = (judge(a, path) for a in (analyzer, aware))
+        for first, second in (
+            (before.deepfake_probability, after.deepfake_probability),
+            (before.segments[0].deepfake_probability, after.segments[0].deepfake_probability),
+        ):
+            assert np.log(second / (1 - second)) == pytest.approx(np.log(first / (1 - first)) - moved, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

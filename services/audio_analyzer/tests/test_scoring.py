@@ -73,6 +73,19 @@ def test_probability_is_the_calibrated_sigmoid() -> None:
     assert probability(1e30, SCALE) <= 1
 
 
+def test_a_codec_has_a_calibration_of_its_own_up_to_a_bit_rate() -> None:
+    entries = [
+        {"codec": "opus", "bit_rate": bit_rate, "temperature": 0.7, "bias": bias}
+        for bit_rate, bias in ((40000, -0.5), (20000, -1.0))
+    ]
+    calibration = Calibration.model_validate({**CALIBRATION, "codecs": entries})
+    streams = [("opus", 16000.0), ("opus", 20000.0), ("opus", 24000.0), ("opus", 64000.0), ("aac", 16000.0)]
+    found = [calibration.for_stream(*stream) for stream in streams]
+    assert [c.bias for c in found] == [-1.0, -1.0, -0.5, SCALE.bias, SCALE.bias]
+    assert [c.temperature for c in found] == [0.7, 0.7, 0.7, SCALE.temperature, SCALE.temperature]
+    assert {c.thresholds for c in found} == {SCALE.thresholds}
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import soundfile
 import torch
 
 from training.audio import calibrate, config, evaluate, export, prepare, train
+from training.audio.conditions import STREAMS
 from training.audio.frontend import ModulationSpectrum
 from training.audio.models import Detector
 from training.audio.waveforms import WINDOW
@@ -107,8 +109,13 @@ def test_from_manifest_to_calibrated_bundle(
         quiet = graph.run(["logit"], {"waveform": golden["input"] * np.float32(0.05)})[0]
         assert np.abs(quiet - logit).max() < 0.05, "level must not decide"
     command(monkeypatch, calibrate, *common, "--bundle", bundle)
-    thresholds = json.loads((bundle / "model.json").read_text())["calibration"]["thresholds"]
+    calibration = json.loads((bundle / "model.json").read_text())["calibration"]
+    thresholds = calibration["thresholds"]
     assert 0 <= thresholds["likely_authentic"] <= thresholds["likely_deepfake"] <= 1
+    assert [(c["codec"], c["bit_rate"]) for c in calibration["codecs"]] == [astuple(s) for s in STREAMS.values()]
+    described = evaluate.read_calibrations(calibration)
+    assert described["clean"].bias == described["clipping"].bias == calibration["bias"]
+    assert [described[name].bias for name in STREAMS] == [c["bias"] for c in calibration["codecs"]]
     capsys.readouterr()
     command(monkeypatch, evaluate, *common, "--bundle", bundle, "--per-source", 1, "--write")
     card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")

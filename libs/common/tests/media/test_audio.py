@@ -65,6 +65,24 @@ def test_level_and_pitch_survive(tmp_path: Path, decode_audio: DecodeAudio, code
     assert np.abs(samples[8000:24000]).max() == pytest.approx(0.5, rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "expected"),
+    [
+        ("clip.wav", "pcm_s16le", {}, 768000),
+        ("clip.ogg", "libopus", {"b": "24k", "vbr": "off"}, 24000),
+        ("clip.webm", "libopus", {"b": "24k", "vbr": "off"}, 24000),
+    ],
+)
+def test_the_bit_rate_is_that_of_the_packets(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str], expected: float
+) -> None:
+    path = write_audio(tmp_path / name, tone(12.0, 48000), rate=48000, codec=codec, options=options)
+    with open_audio(path, sample_rate=16000, limits=DecodeLimits(), job=Job(60)) as reader:
+        assert reader.bit_rate == 0
+        assert len(list(reader)) == 2
+        assert reader.bit_rate == pytest.approx(expected, rel=0.03)
+
+
 def test_a_stream_may_change_its_channels_and_rate(tmp_path: Path, decode_audio: DecodeAudio) -> None:
     parts = [
         write_audio(tmp_path / f"{channels}.aac", tone(1.0, rate, channels), rate=rate, codec="aac", container="adts")

@@ -11,14 +11,14 @@ from typing import ClassVar
 import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, ModelInfo, Status, Verdict
 from sg_common.bundle import load_bundle
-from sg_common.media import open_audio
+from sg_common.media import AudioReader, open_audio
 
 from audio_analyzer.quality import CrestMeter, Quality, refusal
-from audio_analyzer.report import AudioReport
+from audio_analyzer.report import AudioReport, Segment
 from audio_analyzer.scoring import Detector, ScoredWindow, WindowScorer, aggregate, probability, segments, verdict
 from audio_analyzer.settings import AudioSettings
-from audio_analyzer.spec import SAMPLE_RATE
-from audio_analyzer.speech import Piece, Samples, SpeechStream, VoiceActivity
+from audio_analyzer.spec import SAMPLE_RATE, Calibration
+from audio_analyzer.speech import Piece, SpeechStream, VoiceActivity
 from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class AudioAnalyzer:
         limits = self._settings.decode_limits()
         with open_audio(path, sample_rate=SAMPLE_RATE, limits=limits, job=job) as reader:
             analysis = _Analysis(self._detector, self._voice_activity, self._settings, job)
-            return analysis.run(reader, reader.info.duration or 0.0)
+            return analysis.run(reader)
 
 
 class _Analysis:
@@ -76,8 +76,9 @@ class _Analysis:
         self._scorer = WindowScorer(detector, settings.audio_batch_size, limit)
         self._crest = CrestMeter()
 
-    def run(self, blocks: Iterable[Samples], expected_seconds: float) -> AudioReport:
-        for block in blocks:
+    def run(self, reader: AudioReader) -> AudioReport:
+        expected_seconds = reader.info.duration or 0.0
+        for block in reader:
             self._take(self._speech.feed(block))
             done = self._speech.total / SAMPLE_RATE
             self._job.progress(done, max(expected_seconds, done) if expected_seconds else 0.0)
@@ -87,7 +88,8 @@ class _Analysis:
         self._job.check()
         scored = self._scorer.finish()
         self._job.progress(self._speech.total / SAMPLE_RATE, self._speech.total / SAMPLE_RATE)
-        return self._report(scored)
+        calibration = self._detector.calibration.for_stream(reader.info.codec, reader.bit_rate)
+        return self._report(scored, calibration)
 
     def _take(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:
@@ -97,7 +99,7 @@ class _Analysis:
                 if self._scorer.add(window):
                     self._job.check()
 
-    def _report(self, scored: list[ScoredWindow]) -> AudioReport:
+    def _report(self, scored: list[ScoredWindow], calibration: Calibration) -> AudioReport:
         quality = Quality(
             audio_seconds=self._speech.total / SAMPLE_RATE,
             speech_seconds=self._speech.speech / SAMPLE_RATE,
@@ -112,13 +114,13 @@ class _Analysis:
             message = UNSCORABLE
         if message is not None:
             return self._answer(quality, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [])
-        calibration = self._detector.calibration
         logit = aggregate(np.array([window.logit for window in finite]), calibration.aggregation)
         score = round(probability(logit, calibration), 4)
-        return self._answer(quality, None, score, verdict(score, calibration.thresholds), finite)
+        evidence = segments(finite, calibration, self._settings.audio_max_segments)
+        return self._answer(quality, None, score, verdict(score, calibration.thresholds), evidence)
 
     def _answer(
-        self, quality: Quality, message: str | None, score: float, judged: Verdict, windows: list[ScoredWindow]
+        self, quality: Quality, message: str | None, score: float, judged: Verdict, evidence: list[Segment]
     ) -> AudioReport:
         return AudioReport(
             deepfake_probability=score,
@@ -127,7 +129,7 @@ class _Analysis:
             audio_duration=round(quality.audio_seconds, 3),
             speech_duration=round(quality.speech_seconds, 3),
             sample_rate=SAMPLE_RATE,
-            segments=segments(windows, self._detector.calibration, self._settings.audio_max_segments),
+            segments=evidence,
             model=self._detector.bundle.model,
             processing_seconds=round(self._job.elapsed(), 3),
             message=message,

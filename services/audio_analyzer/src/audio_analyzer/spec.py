@@ -49,13 +49,35 @@ class Aggregation(_Spec):
         return self
 
 
+class CodecCalibration(_Spec):
+    """What a lossy codec's streams of at most `bit_rate` bits per second need in place of the common calibration.
+
+    `codec`: FFmpeg's name of the decoder.
+    """
+
+    codec: str = Field(min_length=1)
+    bit_rate: float = Field(gt=0)
+    temperature: float = Field(gt=0)
+    bias: float
+
+
 class Calibration(_Spec):
-    """Probability = sigmoid(logit / temperature + bias)."""
+    """Probability = sigmoid(logit / temperature + bias). `codecs`: where that differs, see `for_stream`."""
 
     temperature: float = Field(gt=0)
     bias: float
     thresholds: Thresholds
     aggregation: Aggregation = Aggregation()
+    codecs: tuple[CodecCalibration, ...] = ()
+
+    def for_stream(self, codec: str, bit_rate: float) -> Calibration:
+        """The calibration for a stream by its decoder's name and its bits per second: of the codec's entries that
+        reach so far, the one for the lowest rate; this one where there is none."""
+        fitting = [entry for entry in self.codecs if entry.codec == codec and bit_rate <= entry.bit_rate]
+        if not fitting:
+            return self
+        entry = min(fitting, key=lambda entry: entry.bit_rate)
+        return self.model_copy(update={"temperature": entry.temperature, "bias": entry.bias})
 
 
 class DetectorInput(_Spec):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the child imports this package too, and must not pay for py
     from sg_common.media.limits import DecodeLimits
 
 BLOCK_SECONDS = 10
+BROKEN = "the file breaks the media decoder"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class AudioReader(Protocol):
     encoder delay and edit lists are not trimmed, so that a stream gives the same samples in every container.
     Corrupt packets are skipped.
 
+    Attributes:
+        info: known from the start.
+        bit_rate: bits per second of the stream's packets, exact once the last block is there; 0 before the first.
+
     Iterating raises:
         Undecodable: the file breaks the decoder or exceeds the child's memory or processor time.
         LimitExceeded: the stream turns out longer than the duration limit.
@@ -46,22 +51,36 @@ class AudioReader(Protocol):
     """
 
     info: AudioInfo
+    bit_rate: float
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]: ...
 
 
 class _ChildReader:
-    def __init__(self, child: DecoderProcess) -> None:
+    def __init__(self, child: DecoderProcess, sample_rate: int) -> None:
         self._child = child
+        self._sample_rate = sample_rate
+        self._samples = 0
         header, _ = child.receive()
         self.info = _info(header)
+        self.bit_rate = 0.0
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         while True:
             header, payload = self._child.receive()
             if header["type"] != protocol.BLOCK:
                 return
-            yield np.frombuffer(payload[: len(payload) // 4 * 4], dtype="<f4")
+            block = np.frombuffer(payload[: len(payload) // 4 * 4], dtype="<f4")
+            self._samples += len(block)
+            self.bit_rate = 8 * _packet_bytes(header) * self._sample_rate / max(self._samples, 1)
+            yield block
+
+
+def _packet_bytes(header: dict[str, Any]) -> int:
+    match header:
+        case {"packet_bytes": int(value)} if value >= 0:
+            return value
+    raise Undecodable(BROKEN)
 
 
 def _info(header: dict[str, Any]) -> AudioInfo:
@@ -74,7 +93,7 @@ def _info(header: dict[str, Any]) -> AudioInfo:
             duration=None if duration is None else float(duration),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise Undecodable("the file breaks the media decoder") from error
+        raise Undecodable(BROKEN) from error
 
 
 @contextmanager
@@ -100,4 +119,4 @@ def open_audio(path: Path, *, sample_rate: int, limits: DecodeLimits, job: Job) 
     request = {"kind": "audio", "sample_rate": sample_rate, "block_samples": sample_rate * BLOCK_SECONDS}
     max_payload = 4 * sample_rate * BLOCK_SECONDS
     with DecoderProcess(path, request, limits=limits, job=job, max_payload=max_payload) as child:
-        yield _ChildReader(child)
+        yield _ChildReader(child, sample_rate)

@@ -13,6 +13,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.context import Flags2
 from av.container import InputContainer
+from av.packet import Packet
 
 from sg_common.errors import MissingStream, Undecodable
 from sg_common.media import protocol
@@ -47,19 +48,29 @@ def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send:
     for index in candidates:
         with open_container(descriptor, **UNTRIMMED) as container:
             stream = next(stream for stream in container.streams.audio if stream.index == index)
-            if _send_blocks(container, stream, request, limits, send):
+            if _send_blocks(_Packets(container, stream), request, limits, send):
                 return
     raise Undecodable("nothing of the file's audio can be decoded; re-encode it and try again")
 
 
-def _send_blocks(
-    container: InputContainer, stream: AudioStream, request: dict[str, Any], limits: DecodeLimits, send: Send
-) -> bool:
+class _Packets:
+    """A stream's packets, to iterate over once, and the bytes in them so far."""
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self.container, self.stream, self.bytes = container, stream, 0
+
+    def __iter__(self) -> Iterator[Packet[AudioStream]]:
+        for packet in packets(self.container, self.stream):
+            self.bytes += packet.size
+            yield packet
+
+
+def _send_blocks(read: _Packets, request: dict[str, Any], limits: DecodeLimits, send: Send) -> bool:
     rate, size = request["sample_rate"], request["block_samples"]
     block, filled, sent = np.empty(size, dtype="<f4"), 0, 0
-    for samples in _resampled(container, stream, rate, limits):
+    for samples in _resampled(read, rate, limits):
         if sent == filled == 0:
-            send(protocol.INFO, **_info(container, stream))
+            send(protocol.INFO, **_info(read.container, read.stream))
         start = 0
         while start < samples.size:
             count = min(size - filled, samples.size - start)
@@ -68,29 +79,27 @@ def _send_blocks(
             if filled == size:
                 sent += filled
                 check_duration(sent / rate, limits)
-                send(protocol.BLOCK, block.data.cast("B"))
+                send(protocol.BLOCK, block.data.cast("B"), packet_bytes=read.bytes)
                 filled = 0
     if filled:
         check_duration((sent + filled) / rate, limits)
-        send(protocol.BLOCK, block[:filled].data.cast("B"))
+        send(protocol.BLOCK, block[:filled].data.cast("B"), packet_bytes=read.bytes)
     return sent + filled > 0
 
 
-def _resampled(
-    container: InputContainer, stream: AudioStream, rate: int, limits: DecodeLimits
-) -> Iterator[npt.NDArray[np.float32]]:
+def _resampled(read: _Packets, rate: int, limits: DecodeLimits) -> Iterator[npt.NDArray[np.float32]]:
     resampler = MonoResampler(rate)
-    for frame in _frames(container, stream, limits):
+    for frame in _frames(read, limits):
         yield from resampler.feed(frame)
     yield from resampler.flush()
 
 
-def _frames(container: InputContainer, stream: AudioStream, limits: DecodeLimits) -> Iterator[AudioFrame]:
-    context = stream.codec_context
+def _frames(read: _Packets, limits: DecodeLimits) -> Iterator[AudioFrame]:
+    context = read.stream.codec_context
     _forget_channel_order(context)
     context.flags2 |= Flags2.skip_manual
     context.thread_count = limits.threads
-    for packet in packets(container, stream):
+    for packet in read:
         with tolerate_damage():
             yield from context.decode(packet)
     with tolerate_damage():
