@@ -20,27 +20,27 @@ class Prepare:
 
     clean_copies: int
     copies: int
-    telephone_copies: int
+    mobile_copies: int
     landline_copies: int
     codec_copies: int
     clean_chain: Chain
     chain: Chain
-    telephone_chain: Chain
+    mobile_chain: Chain
     landline_chain: Chain
     codec_chain: Chain
 
     @property
     def chains(self) -> list[Chain]:
         """The chain of every copy, in order."""
-        counts = (self.clean_copies, self.copies, self.telephone_copies, self.landline_copies, self.codec_copies)
-        chains = (self.clean_chain, self.chain, self.telephone_chain, self.landline_chain, self.codec_chain)
+        counts = (self.clean_copies, self.copies, self.mobile_copies, self.landline_copies, self.codec_copies)
+        chains = (self.clean_chain, self.chain, self.mobile_chain, self.landline_chain, self.codec_chain)
         return [chain for chain, count in zip(chains, counts, strict=True) for _ in range(count)]
 
 
 @dataclass(frozen=True)
 class Expert:
-    """A bag on each of its `views` (`frontend.VIEWS`) for some conditions; triples are for clean, degraded and
-    telephone clips.
+    """A bag on each of its `views` (`frontend.VIEWS`) for some conditions; fours are for clean, degraded, mobile and
+    landline clips.
 
     `shares` of such clips in its batches, `weights` of its logit where the gate hears such a clip,
     `nuisance` how strongly differences between genuine sources are damped, and whether it hears only
@@ -48,8 +48,8 @@ class Expert:
     """
 
     views: tuple[str, ...]
-    shares: tuple[float, float, float]
-    weights: tuple[float, float, float]
+    shares: tuple[float, float, float, float]
+    weights: tuple[float, float, float, float]
     nuisance: float
     telephone_band: bool
 
@@ -58,7 +58,7 @@ class Expert:
 class Gate:
     """The network that hears which condition a clip met."""
 
-    shares: tuple[float, float, float]
+    shares: tuple[float, float, float, float]
     epochs: int
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -32,15 +33,18 @@ RESOLUTIONS = (
     Resolution(128, 32, block_hop=16),
     Resolution(448, 140),
     Resolution(896, 140, 4000),
+    Resolution(384, 120, 4000),
+    Resolution(768, 120, 4000),
 )
-# Runs of them, first and one after the last: speech as it is and as if it were played slower, either with the finest
-# resolution or without it, and the finest alone.
-VIEWS: Mapping[str, tuple[int, int]] = {
-    "normal": (0, 4),
-    "slowed": (3, 6),
-    "texture": (0, 3),
-    "stretched": (4, 6),
-    "fine": (3, 4),
+# Which of them: speech as it is and as if it were played at seven eighths of its speed, either with the finest
+# resolution or without it; the finest alone; and speech at three speeds, the last three quarters.
+VIEWS: Mapping[str, tuple[int, ...]] = {
+    "normal": (0, 1, 2, 3),
+    "slowed": (3, 4, 5),
+    "texture": (0, 1, 2),
+    "stretched": (4, 5),
+    "fine": (3,),
+    "speeds": (0, 1, 2, 4, 5, 6, 7),
 }
 
 
@@ -165,11 +169,10 @@ class ModulationSpectrum(nn.Module):
         """Number of features."""
         return sum(map(sum, self.sizes))
 
-    def columns(self, view: str) -> tuple[int, int]:
-        """The first of a view's features and the one after the last."""
-        first, last = VIEWS[view]
-        start = sum(map(sum, self.sizes[:first]))
-        return start, start + sum(map(sum, self.sizes[first:last]))
+    def columns(self, view: str) -> Tensor:
+        """Where a view's features are, (features of the view,)."""
+        ends = list(itertools.accumulate(sum(row) for row in self.sizes))
+        return torch.cat([torch.arange(ends[r] - sum(self.sizes[r]), ends[r]) for r in VIEWS[view]])
 
     def telephone_features(self) -> Tensor:
         """Which features lie in the bands that a telephone leaves, boolean (size,)."""

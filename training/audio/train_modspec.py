@@ -19,7 +19,7 @@ from training.audio.pool import Pool, random_for
 from training.common.manifest import sampling_weights
 from training.common.perceptrons import Expert, Gate, Mixture, Perceptron, Standard, descend, merge
 
-KINDS = CLEAN, DEGRADED, TELEPHONE = range(3)
+KINDS = CLEAN, DEGRADED, MOBILE, LANDLINE = range(4)
 
 
 def train(pool: Pool, features: NDArray[np.float32], fold: int | None, config: Config, checkpoint: Path) -> Mixture:
@@ -69,8 +69,8 @@ class _Data:
         self.narrow = torch.tensor([0 < float(s.fields.get("src_sr") or 0) <= 2 * TELEPHONE_HZ for s in samples])
         self.chances = np.asarray(sampling_weights(samples))
         p = config.prepare
-        counts = (1 + p.clean_copies, p.copies, p.telephone_copies + p.landline_copies, p.codec_copies)
-        self.kinds = np.repeat((CLEAN, DEGRADED, TELEPHONE, DEGRADED), counts)
+        counts = (1 + p.clean_copies, p.copies, p.mobile_copies, p.landline_copies, p.codec_copies)
+        self.kinds = np.repeat((CLEAN, DEGRADED, MOBILE, LANDLINE, DEGRADED), counts)
         if len(self.kinds) != len(features):
             raise ValueError(f"{len(features)} copies of the clips, not {len(self.kinds)} as configured")
 
@@ -106,14 +106,14 @@ def damping(standard: Tensor, labels: Tensor, sources: NDArray[np.str_], strengt
 def _bag(
     data: _Data, expert: settings.Expert, front: ModulationSpectrum, view: str, s: Modspec, *, rng: np.random.Generator
 ) -> list[Perceptron]:
-    start, stop = front.columns(view)
+    columns = front.columns(view)
     used, chances = data.copies(expert.shares)
-    features = data.features[used, :, start:stop]
+    features = data.features[used][:, :, columns]
     standard = Standard(features.shape[2])
     standard.fit(features.flatten(0, 1))
     with torch.no_grad():
         inputs = standard(features)
-    heard = front.telephone_features()[start:stop] if expert.telephone_band else None
+    heard = front.telephone_features()[columns] if expert.telephone_band else None
     if heard is not None:
         inputs = inputs * heard
     matrix = None
@@ -174,7 +174,7 @@ def _descend(
 
 
 def _gate(data: _Data, g: settings.Gate, s: Modspec, rng: np.random.Generator) -> Gate:
-    """Clips recorded at a telephone's rate count as telephone clips even when nothing else was done to them."""
+    """Clips recorded at a telephone's rate count as landline clips even when nothing else was done to them."""
     torch.manual_seed(int(rng.integers(2**31)))
     used, chances = data.copies(g.shares)
     features = data.features[used]
@@ -184,7 +184,7 @@ def _gate(data: _Data, g: settings.Gate, s: Modspec, rng: np.random.Generator) -
 
     def loss_of(rows: Tensor, copy: Tensor) -> Tensor:
         kind = kinds[copy]
-        kind = torch.where((kind == CLEAN) & data.narrow[rows], TELEPHONE, kind)
+        kind = torch.where((kind == CLEAN) & data.narrow[rows], LANDLINE, kind)
         return nn.functional.cross_entropy(gate.logits(features[copy, rows]), kind)
 
     _descend(gate, loss_of, chances, data, s, epochs=g.epochs, rng=rng)

@@ -57,16 +57,16 @@ class Perceptron(nn.Module):
 class Expert(nn.Module):
     """The mean logit (N,) of several perceptrons, each on its own part of the features (N, size).
 
-    `columns` say where a part begins and what comes after it; parts may overlap.
+    `columns` say which features make a part, each (size of the part,); parts may overlap.
     """
 
-    def __init__(self, perceptrons: Sequence[Perceptron], columns: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, perceptrons: Sequence[Perceptron], columns: Sequence[Tensor]) -> None:
         super().__init__()
         self.perceptrons = nn.ModuleList(perceptrons)
         self.columns = tuple(columns)
 
     def forward(self, features: Tensor) -> Tensor:
-        parts = [features[:, start:stop] for start, stop in self.columns]
+        parts = [features[:, columns] for columns in self.columns]
         return torch.stack([p(part) for p, part in zip(self.perceptrons, parts, strict=True)]).mean(dim=0)
 
 

@@ -102,7 +102,7 @@ class RegionStatistics(nn.Module):
 def expert(zooms: Sequence[Perceptron]) -> Expert:
     """The mean of one perceptron a zoom."""
     size = zooms[0].hidden.in_features
-    return Expert(zooms, [(zoom * size, (zoom + 1) * size) for zoom in range(len(zooms))])
+    return Expert(zooms, [torch.arange(zoom * size, (zoom + 1) * size) for zoom in range(len(zooms))])
 
 
 def mixture(experts: Sequence[Expert], gate: Gate) -> Mixture:

@@ -25,8 +25,8 @@ TINY = {
     "seeds = 6": "seeds = 2",
     "clean_copies = 4": "clean_copies = 1",
     "\ncopies = 6": "\ncopies = 1",
-    "telephone_copies = 6": "telephone_copies = 1",
-    "landline_copies = 6": "landline_copies = 1",
+    "mobile_copies = 6": "mobile_copies = 1",
+    "landline_copies = 12": "landline_copies = 1",
     "codec_copies = 2": "codec_copies = 1",
 }
 

@@ -17,5 +17,6 @@ def test_an_expert_is_the_mean_of_perceptrons_that_each_hear_their_own_part() ->
     torch.manual_seed(0)
     first, second = Perceptron(4, 4).eval(), Perceptron(5, 4).eval()
     features = torch.randn(6, 8)
-    expected = (first(features[:, :4]) + second(features[:, 3:])) / 2
-    assert torch.allclose(Expert([first, second], [(0, 4), (3, 8)])(features), expected, atol=1e-6)
+    expected = (first(features[:, :4]) + second(features[:, [0, 4, 5, 6, 7]])) / 2
+    parts = [torch.arange(4), torch.tensor([0, 4, 5, 6, 7])]
+    assert torch.allclose(Expert([first, second], parts)(features), expected, atol=1e-6)
