@@ -30,7 +30,7 @@ from training.common.bundle import Variant, write_bundle
 from training.common.half import store_as_half
 from training.common.manifest import write_sources
 
-NAME, VERSION = "fold-bag", "3.1.0"
+NAME, VERSION = "fold-bag", "3.2.0"
 LICENSE = "Apache-2.0 for the code; the weights learned from corpora of which many state no license: research use"
 OPSET = 17
 NARROWEST_QUANTIZED = 8

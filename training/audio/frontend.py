@@ -36,13 +36,11 @@ RESOLUTIONS = (
     Resolution(384, 120, 4000),
     Resolution(768, 120, 4000),
 )
-# Which of them: speech as it is and as if it were played at seven eighths of its speed, either with the finest
-# resolution or without it; the finest alone; and speech at three speeds, the last three quarters.
+# Which of them: speech as it is and as if it were played at seven eighths of its speed, both with the finest
+# resolution; the finest alone; and speech at three speeds, the last three quarters, without it.
 VIEWS: Mapping[str, tuple[int, ...]] = {
     "normal": (0, 1, 2, 3),
     "slowed": (3, 4, 5),
-    "texture": (0, 1, 2),
-    "stretched": (4, 5),
     "fine": (3,),
     "speeds": (0, 1, 2, 4, 5, 6, 7),
 }
@@ -169,15 +167,17 @@ class ModulationSpectrum(nn.Module):
         """Number of features."""
         return sum(map(sum, self.sizes))
 
-    def columns(self, view: str) -> Tensor:
-        """Where a view's features are, (features of the view,)."""
-        ends = list(itertools.accumulate(sum(row) for row in self.sizes))
-        return torch.cat([torch.arange(ends[r] - sum(self.sizes[r]), ends[r]) for r in VIEWS[view]])
-
-    def telephone_features(self) -> Tensor:
-        """Which features lie in the bands that a telephone leaves, boolean (size,)."""
-        sizes = [(self.bands[b][1], size) for row in self.sizes for b, size in enumerate(row)]
-        return torch.cat([torch.full((size,), high <= TELEPHONE_HZ) for high, size in sizes])
+    def columns(self, view: str, highest: int = SAMPLE_RATE // 2) -> Tensor:
+        """Where the features of a view are, those of bands up to `highest` Hz, (features,)."""
+        places = [(r, b) for r, row in enumerate(self.sizes) for b in range(len(row))]
+        ends = itertools.accumulate(self.sizes[r][b] for r, b in places)
+        return torch.cat(
+            [
+                torch.arange(end - self.sizes[r][b], end)
+                for (r, b), end in zip(places, ends, strict=True)
+                if r in VIEWS[view] and self.bands[b][1] <= highest
+            ]
+        )
 
     def forward(self, waveform: Tensor) -> Tensor:
         waveform = unit_rms(waveform)

@@ -49,12 +49,16 @@ def load(checkpoint: Path, config: Config) -> Mixture:
             hidden, size = weights["layers.1.weight"].shape
             perceptrons.append(Perceptron(size, hidden))
             perceptrons[-1].load_state_dict(weights)
-        experts.append(Expert(perceptrons, [front.columns(view) for view in expert.views]))
+        experts.append(Expert(perceptrons, [_columns(front, expert, view) for view in expert.views]))
     kinds, size = state["gate"]["layer.weight"].shape
     gate = Gate(size, kinds)
     gate.load_state_dict(state["gate"])
     shares = torch.tensor([e.weights for e in config.modspec.experts.values()]).T
     return Mixture(experts, gate, shares).eval()
+
+
+def _columns(front: ModulationSpectrum, expert: settings.Expert, view: str) -> Tensor:
+    return front.columns(view, TELEPHONE_HZ) if expert.telephone_band else front.columns(view)
 
 
 class _Data:
@@ -106,16 +110,13 @@ def damping(standard: Tensor, labels: Tensor, sources: NDArray[np.str_], strengt
 def _bag(
     data: _Data, expert: settings.Expert, front: ModulationSpectrum, view: str, s: Modspec, *, rng: np.random.Generator
 ) -> list[Perceptron]:
-    columns = front.columns(view)
+    columns = _columns(front, expert, view)
     used, chances = data.copies(expert.shares)
     features = data.features[used][:, :, columns]
     standard = Standard(features.shape[2])
     standard.fit(features.flatten(0, 1))
     with torch.no_grad():
         inputs = standard(features)
-    heard = front.telephone_features()[columns] if expert.telephone_band else None
-    if heard is not None:
-        inputs = inputs * heard
     matrix = None
     if expert.nuisance:
         matrix = damping(inputs, data.labels, data.sources, expert.nuisance)
@@ -128,8 +129,6 @@ def _bag(
             net.standard.load_state_dict(standard.state_dict())
             if matrix is not None:
                 net.hidden.weight.copy_(net.hidden.weight @ matrix)
-            if heard is not None:
-                net.hidden.weight.mul_(heard)
         bag.append(net.eval())
     return bag
 
