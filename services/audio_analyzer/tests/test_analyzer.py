@@ -65,8 +65,9 @@ def test_the_score_is_the_models_own(detector_dir: Path, settings: AudioSettings
 
 
 def test_a_codecs_stream_is_judged_by_its_own_calibration(
-    analyzer: AudioAnalyzer, settings: AudioSettings, tmp_path: Path
+    analyzer: AudioAnalyzer, settings: AudioSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", logger="audio_analyzer")
     entry = {"codec": "opus", "bit_rate": 40000, "temperature": 0.5, "bias": CALIBRATION["bias"] - 1}
     other = make_audio_bundle(tmp_path / "codecs", calibration={**CALIBRATION, "codecs": [entry]})
     aware = build_analyzer(settings.model_copy(update={"model_dir": other}))
@@ -81,6 +82,7 @@ def test_a_codecs_stream_is_judged_by_its_own_calibration(
             (before.segments[0].deepfake_probability, after.segments[0].deepfake_probability),
         ):
             assert np.log(second / (1 - second)) == pytest.approx(np.log(first / (1 - first)) - moved, abs=0.02)
+    assert caplog.text.count("judged by its codec's own calibration") == 1
 
 
 @pytest.mark.parametrize(

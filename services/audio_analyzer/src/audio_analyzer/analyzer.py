@@ -88,7 +88,11 @@ class _Analysis:
         self._job.check()
         scored = self._scorer.finish()
         self._job.progress(self._speech.total / SAMPLE_RATE, self._speech.total / SAMPLE_RATE)
-        calibration = self._detector.calibration.for_stream(reader.info.codec, reader.bit_rate)
+        common = self._detector.calibration
+        calibration = common.for_stream(reader.info.codec, reader.bit_rate)
+        if calibration is not common:
+            stream = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
+            log.info("judged by its codec's own calibration", extra=stream)
         return self._report(scored, calibration)
 
     def _take(self, pieces: Iterable[Piece]) -> None:
