@@ -30,11 +30,15 @@ class Prepare:
     codec_chain: Chain
 
     @property
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """How many copies are clean, degraded, mobile, landline and codec copies, in their order."""
+        return self.clean_copies, self.copies, self.mobile_copies, self.landline_copies, self.codec_copies
+
+    @property
     def chains(self) -> list[Chain]:
         """The chain of every copy, in order."""
-        counts = (self.clean_copies, self.copies, self.mobile_copies, self.landline_copies, self.codec_copies)
         chains = (self.clean_chain, self.chain, self.mobile_chain, self.landline_chain, self.codec_chain)
-        return [chain for chain, count in zip(chains, counts, strict=True) for _ in range(count)]
+        return [chain for chain, count in zip(chains, self.counts, strict=True) for _ in range(count)]
 
 
 @dataclass(frozen=True)

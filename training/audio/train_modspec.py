@@ -72,9 +72,8 @@ class _Data:
         self.sources = np.asarray([s.source for s in samples])
         self.narrow = torch.tensor([0 < float(s.fields.get("src_sr") or 0) <= 2 * TELEPHONE_HZ for s in samples])
         self.chances = np.asarray(sampling_weights(samples))
-        p = config.prepare
-        counts = (1 + p.clean_copies, p.copies, p.mobile_copies, p.landline_copies, p.codec_copies)
-        self.kinds = np.repeat((CLEAN, DEGRADED, MOBILE, LANDLINE, DEGRADED), counts)
+        copies = np.repeat((CLEAN, DEGRADED, MOBILE, LANDLINE, DEGRADED), config.prepare.counts)
+        self.kinds = np.concatenate([[CLEAN], copies])
         if len(self.kinds) != len(features):
             raise ValueError(f"{len(features)} copies of the clips, not {len(self.kinds)} as configured")
 
