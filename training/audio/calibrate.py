@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.audio import config
 from training.audio.conditions import CLEAN, STREAMS, TELEPHONE, Stream
@@ -61,9 +62,10 @@ def measure_codec(part: Scores, stream: Stream, threshold: float, rate: float) -
     }
 
 
-def measure_loss(bundle: Path, document: Mapping[str, Any], clean: Scores, *, folder: Path, seed: int) -> None:
-    """Measure what every other variant loses in held-out AUC against fp32, on clean clips, into `document`."""
-    few = clean.indices[few_per_source(clean.chosen, CLIPS_PER_SOURCE)]
+def measure_loss(
+    bundle: Path, document: Mapping[str, Any], clean: Scores, few: NDArray[np.int64], *, folder: Path, seed: int
+) -> None:
+    """Measure what every other variant loses in held-out AUC against fp32, on a few clean clips, into `document`."""
     position = {int(i): n for n, i in enumerate(clean.indices)}
     fp32 = Scores(clean.samples, few, clean.fold_logits[[position[int(i)] for i in few]])
     for name, variant in document["variants"].items():
@@ -95,14 +97,14 @@ def main() -> None:
         for condition in (CLEAN, TELEPHONE)
     ]
     measured = measure(parts, settings.calibrate)
-    some = parts[0].indices[few_per_source(parts[0].chosen, CLIPS_PER_SOURCE)]
+    few = parts[0].indices[few_per_source(parts[0].chosen, CLIPS_PER_SOURCE)]
     threshold, rate = measured["thresholds"]["likely_deepfake"], settings.calibrate.false_alarm_rate
     codecs = [
-        measure_codec(score(model, samples, some, name, folder=folder, seed=settings.seed), stream, threshold, rate)
+        measure_codec(score(model, samples, few, name, folder=folder, seed=settings.seed), stream, threshold, rate)
         for name, stream in STREAMS.items()
     ]
     document["calibration"] = {**measured, "codecs": codecs}
-    measure_loss(options.bundle, document, parts[0], folder=folder, seed=settings.seed)
+    measure_loss(options.bundle, document, parts[0], few, folder=folder, seed=settings.seed)
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(document["calibration"], indent=2))
 

@@ -24,12 +24,7 @@ class Stream:
     bit_rate: int
 
 
-def _codec(name: str) -> Treatment:
-    return lambda x, rng: transcode(x, BY_NAME[name])
-
-
-def _opus(kbits: int) -> Treatment:
-    codec = replace(BY_NAME["opus-16k"], bit_rate=1000 * kbits)
+def _codec(codec: Codec) -> Treatment:
     return lambda x, rng: transcode(x, codec)
 
 
@@ -47,17 +42,15 @@ CLEAN, TELEPHONE = "clean", "telephone (G.711)"
 CONDITIONS: Mapping[str, Treatment] = {
     CLEAN: lambda x, rng: x,
     TELEPHONE: _telephone,
-    "AMR 12.2 kbit/s": _codec("amr-nb-12.2k"),
+    "AMR 12.2 kbit/s": _codec(BY_NAME["amr-nb-12.2k"]),
     "call: room, noise, AMR 7.4": _call,
-    "Opus 16 kbit/s": _opus(16),
-    "Opus 24 kbit/s": _opus(24),
-    "Opus 32 kbit/s": _opus(32),
-    "Opus 48 kbit/s": _opus(48),
-    "MP3 32 kbit/s": _codec("mp3-32k"),
-    "AAC 16 kbit/s": _codec("aac-16k"),
-    "WMA 32 kbit/s (never trained)": lambda x, rng: transcode(
-        x, Codec("wma-32k", "wmav2", "asf", 16000, 32000, "fltp")
-    ),
+    "Opus 16 kbit/s": _codec(BY_NAME["opus-16k"]),
+    "Opus 24 kbit/s": _codec(BY_NAME["opus-24k"]),
+    "Opus 32 kbit/s": _codec(BY_NAME["opus-32k"]),
+    "Opus 48 kbit/s": _codec(replace(BY_NAME["opus-32k"], bit_rate=48_000)),
+    "MP3 32 kbit/s": _codec(BY_NAME["mp3-32k"]),
+    "AAC 16 kbit/s": _codec(BY_NAME["aac-16k"]),
+    "WMA 32 kbit/s (never trained)": _codec(Codec("wma-32k", "wmav2", "asf", 16000, 32000, "fltp")),
     "noise 10 dB": lambda x, rng: augment.add_noise(x, rng, 10.0),
     "clipping": augment.clip,
     "reverberation 0.4 s": lambda x, rng: augment.reverberate(x, rng, 0.4),

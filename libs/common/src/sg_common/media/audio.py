@@ -13,14 +13,13 @@ import numpy.typing as npt
 
 from sg_common.errors import Undecodable
 from sg_common.media import protocol
-from sg_common.media.process import DecoderProcess
+from sg_common.media.process import BROKEN, DecoderProcess
 
 if TYPE_CHECKING:  # the child imports this package too, and must not pay for pydantic
     from sg_common.analysis import Job
     from sg_common.media.limits import DecodeLimits
 
 BLOCK_SECONDS = 10
-BROKEN = "the file breaks the media decoder"
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 PIPE_BYTES = 1024 * 1024
 EXIT_SECONDS = 5.0
+BROKEN = "the file breaks the media decoder"
 FAILURES: dict[str, type[ServiceError]] = {
     failure.code: failure for failure in (LimitExceeded, MissingStream, NotMedia, Undecodable)
 }
@@ -166,7 +167,7 @@ class DecoderProcess:
         except ValueError as error:
             log.warning("a decoder child broke the protocol: %s", error)
             self.close()
-            raise Undecodable("the file breaks the media decoder") from error
+            raise Undecodable(BROKEN) from error
 
     def _message(self) -> tuple[dict[str, Any], bytearray]:
         started = time.monotonic()
@@ -218,6 +219,4 @@ class DecoderProcess:
                 f"decoding needs more than {self._limits.cpu_seconds} s of processor time; "
                 "send a shorter or smaller file"
             )
-        return Undecodable(
-            "the file breaks the media decoder; it is damaged or made to do so. Re-encode it and try again"
-        )
+        return Undecodable(f"{BROKEN}; it is damaged or made to do so. Re-encode it and try again")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sg_common.errors import Undecodable
 from sg_common.media import protocol
-from sg_common.media.process import DecoderProcess
+from sg_common.media.process import BROKEN, DecoderProcess
 
 if TYPE_CHECKING:  # the child imports this package too, and must not pay for pydantic
     from sg_common.analysis import Job
@@ -104,7 +104,7 @@ class _ChildReader:
                 duration=float(header["duration"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise Undecodable("the file breaks the media decoder") from error
+            raise Undecodable(BROKEN) from error
 
     def __iter__(self) -> Iterator[Frame]:
         while True:
@@ -124,7 +124,7 @@ def _frame(header: dict[str, Any], payload: bytearray) -> Frame:
             scale=float(header["scale"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise Undecodable("the file breaks the media decoder") from error
+        raise Undecodable(BROKEN) from error
 
 
 @contextmanager
