@@ -12,20 +12,21 @@ from types import SimpleNamespace
 from sg_common.cli.serve import run_serve
 sys.exit(run_serve([SimpleNamespace(kind=kind, name=kind, port=0) for kind in sys.argv[1:]]))
 """
+# One write each: an unbuffered print takes two, and the services share the pipe.
 QUICK = """
-import signal, sys
+import os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-print("waiting", flush=True)
+os.write(1, b"waiting\\n")
 signal.pause()
 """
 SLOW = """
-import signal, sys, time
+import os, signal, sys, time
 def finish(*_):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
     time.sleep(1)
     sys.exit(0)
 signal.signal(signal.SIGTERM, finish)
-print("waiting", flush=True)
+os.write(1, b"waiting\\n")
 signal.pause()
 """
 FAILING = "import sys, time; time.sleep(2); sys.exit(3)"
