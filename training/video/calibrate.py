@@ -14,15 +14,24 @@ import numpy as np
 from training.common.calibration import fit, threshold_for_false_alarm
 from training.common.metrics import auc
 from training.video.prepare import Prepared, arguments, load_prepared
-from training.video.scores import Array, Scores, headline, held_out_scores, read_document, source_weights, tracks
+from training.video.scores import (
+    Array,
+    Scores,
+    genuine_clips,
+    headline,
+    held_out_scores,
+    read_document,
+    source_weights,
+    tracks,
+)
 
 FALSE_ALARMS, MISSES = 0.05, 0.05
 
 
 def false_alarm_threshold(scores: Scores, rate: float) -> float:
     """Lowest logit at which genuine clips are called fake at most at ``rate``: of all clips, and of clips
-    weighted so that no large source decides."""
-    genuine = scores.where(lambda s: s.label == 0)
+    weighted so that no large source decides. Photographs do not count: what is judged are videos."""
+    genuine = genuine_clips(scores)
     weighted = weighted_threshold(genuine.logits, source_weights(genuine.samples), rate)
     return max(threshold_for_false_alarm(genuine.logits, rate), weighted)
 

@@ -29,10 +29,20 @@ from training.video.corpus import LEFT_OUT_FAMILIES, Pixels
 from training.video.export import as_input
 from training.video.network import imagenet_weights
 from training.video.prepare import Prepared, arguments, load_prepared
-from training.video.scores import Scores, headline, held_out_scores, read_document, source_weights, tracks
+from training.video.scores import (
+    Scores,
+    genuine_clips,
+    headline,
+    held_out_scores,
+    is_video,
+    read_document,
+    source_weights,
+    tracks,
+)
 
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
 PAIRED = ("dfl_original", "faceswap_dfm")
+CALLED = ("real clips called fake", "fakes called fake")
 Row = Sequence[object]
 
 
@@ -46,6 +56,11 @@ def table(header: Sequence[str], rows: Sequence[Row]) -> str:
 def interval(s: Scores) -> Interval:
     """AUC with its bootstrap interval over sources and methods."""
     return bootstrap(auc, s.logits, s.labels, groups=s.sources)
+
+
+def called(clips: Scores, threshold: float) -> tuple[float, float]:
+    """Shares of the genuine clips and of all fakes that are called fake."""
+    return rate_at(genuine_clips(clips).logits, threshold), rate_at(clips.logits[clips.labels == 1], threshold)
 
 
 def fold_table(frames: Scores, clips: Scores) -> str:
@@ -83,6 +98,16 @@ def method_table(clips: Scores, threshold: float) -> str:
             called = rate_at(part.logits[part.labels == 1], threshold)
             rows.append((method, int(part.labels.sum()), auc(part.logits, part.labels), called))
     return table(("method", "clips", "AUC", "called fake"), rows)
+
+
+SIDES = "real clips against all fakes, and against fake clips alone"
+
+
+def sides(clips: Scores) -> list[Scores]:
+    """The genuine clips with all fakes, and with those that are videos."""
+    real = {s.path for s in genuine_clips(clips).samples}
+    alike = clips.where(lambda s: s.label == 1 or s.path in real)
+    return [alike, alike.where(lambda s: s.label == 0 or is_video(s))]
 
 
 def size_matched(s: Scores, bins: int = 4) -> float:
@@ -127,19 +152,12 @@ def false_alarm_table(clips: Scores, held_out: Sequence[Sequence[int]]) -> str:
         if not (development.labels == 0).any():
             continue
         threshold = false_alarm_threshold(development, FALSE_ALARMS)
-        genuine, fake = own.labels == 0, own.labels == 1
-        weights = source_weights(own.samples)
-        alarms = own.logits >= threshold
-        rows.append(
-            (
-                f"folds {', '.join(map(str, folds))}",
-                rate_at(own.logits[genuine], threshold),
-                float(np.average(alarms[genuine], weights=weights[genuine])),
-                rate_at(own.logits[fake], threshold),
-                float(np.average(alarms[fake], weights=weights[fake])),
-            )
-        )
-    header = ("judged on", "real called fake", "real, sources evened", "fake called fake", "fake, methods evened")
+        rates = []
+        for part in (genuine_clips(own), own.where(lambda s: s.label == 1)):
+            evened = np.average(part.logits >= threshold, weights=source_weights(part.samples))
+            rates += [rate_at(part.logits, threshold), float(evened)]
+        rows.append((f"folds {', '.join(map(str, folds))}", *rates))
+    header = ("judged on", *CALLED[:1], "real, sources evened", *CALLED[1:], "fake, methods evened")
     return table(header, rows)
 
 
@@ -188,9 +206,8 @@ def condition_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
     for name, change in conditions.items():
         crops = None if change is None else degraded(third.crops, change)
         clips = tracks(headline(held_out_scores(third, bundle, "fp32", crops)))
-        rates = [rate_at(clips.logits[clips.labels == v], threshold) for v in (0, 1)]
-        rows.append((name, auc(clips.logits, clips.labels), *rates))
-    return table(("condition", "AUC of clips", "real called fake", "fake called fake"), rows)
+        rows.append((name, auc(clips.logits, clips.labels), *called(clips, threshold)))
+    return table(("condition", "AUC of clips", *CALLED), rows)
 
 
 def milliseconds(bundle: Path, variant: str, prepared: Prepared) -> float:
@@ -209,24 +226,30 @@ def variant_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
     rows: list[Row] = []
     for variant in read_document(bundle)["variants"]:
         clips = tracks(headline(held_out_scores(prepared, bundle, variant)))
-        rates = [rate_at(clips.logits[clips.labels == v], threshold) for v in (0, 1)]
-        rows.append(
-            (variant, auc(clips.logits, clips.labels), *rates, f"{milliseconds(bundle, variant, prepared):.1f}")
-        )
-    return table(("variant", "AUC of clips", "real called fake", "fake called fake", "ms a crop"), rows)
+        cost = f"{milliseconds(bundle, variant, prepared):.1f}"
+        rows.append((variant, auc(clips.logits, clips.labels), *called(clips, threshold), cost))
+    return table(("variant", "AUC of clips", *CALLED, "ms a crop"), rows)
 
 
 def verdict_table(clips: Scores, calibration: Calibration, thresholds: dict[str, float]) -> str:
-    """Share of each verdict, and the calibration error, on held-out clips."""
+    """Share of each verdict among real and fake, videos and pictures, and the calibration error, on held-out clips."""
     p = calibration.probabilities(clips.logits)
     low, high = thresholds["likely_authentic"], thresholds["likely_deepfake"]
+    video = np.array([is_video(s) for s in clips.samples])
+    kinds = {
+        "real clips": (clips.labels == 0) & video,
+        "real photographs": (clips.labels == 0) & ~video,
+        "fake clips": (clips.labels == 1) & video,
+        "fake pictures": (clips.labels == 1) & ~video,
+        "all fakes": clips.labels == 1,
+    }
     rows: list[Row] = []
-    for name, v in (("real", 0), ("fake", 1)):
-        x = p[clips.labels == v]
-        fake, clear = rate_at(x, high), 1 - rate_at(x, low)
-        rows.append((name, clear, 1 - fake - clear, fake))
+    for name, kind in kinds.items():
+        if kind.any():
+            fake, clear = rate_at(p[kind], high), 1 - rate_at(p[kind], low)
+            rows.append((name, int(kind.sum()), clear, 1 - fake - clear, fake))
     error = expected_calibration_error(p, clips.labels, source_weights(clips.samples))
-    return table(("clips", "likely authentic", "uncertain", "likely deepfake"), rows) + (
+    return table(("held-out", "number", "likely authentic", "uncertain", "likely deepfake"), rows) + (
         f"\n\nExpected calibration error (sources evened, even odds): {error:.3f}."
     )
 
@@ -241,6 +264,7 @@ def figures(prepared: Prepared, bundle: Path) -> str:
     every = held_out_scores(prepared, bundle)
     frames, clips = headline(every), tracks(headline(every))
     parts = ["### Methods and sources held out together", fold_table(frames, clips)]
+    parts.append(f"AUC of {SIDES}: {', '.join(f'{interval(part)}' for part in sides(clips))}.")
     parts.append(
         f"AUC within bins of face size (four, of clips): {size_matched(clips):.3f}. "
         f"Rank correlation of genuine clips' scores with face size: {size_correlation(clips):.2f}."

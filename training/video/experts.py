@@ -42,9 +42,9 @@ class Recipe:
     ``clean_odds`` say how much more the gate expects a crop to be undegraded than its examples are.
     """
 
-    moved: int = 3
-    degraded: int = 3
-    seeds: int = 5
+    moved: int = 6
+    degraded: int = 6
+    seeds: int = 4
     hidden: int = 16
     dropout: float = 0.3
     learning_rate: float = 2e-3
@@ -52,7 +52,7 @@ class Recipe:
     epochs: int = 40
     batch: int = 256
     gate_penalty: float = 2e-3
-    clean_odds: float = 2.7
+    clean_odds: float = 8.0
 
     @property
     def copies(self) -> int:
@@ -157,17 +157,19 @@ class Training:
         )
 
     def gate(self, recipe: Recipe) -> Gate:
-        """A logistic regression that tells degraded copies from undegraded ones."""
-        gate = Gate(self.statistics.shape[2], len(EXPERTS))
+        """A logistic regression on the last zoom's statistics that tells degraded copies from undegraded ones."""
+        size = self.statistics.shape[2]
+        seen = slice(size - size // len(ZOOMS), size)
+        gate = Gate(size, len(EXPERTS))
         gate.standard.fit(self.statistics[0])
-        features = gate.standard(self.statistics).flatten(0, 1).double().numpy()
+        features = gate.standard(self.statistics)[..., seen].flatten(0, 1).double().numpy()
         degraded = np.repeat(np.arange(recipe.copies) > recipe.moved, len(self.labels))
         weights = np.where(degraded, 1.0, recipe.clean_odds * degraded.sum() / (~degraded).sum())
         w, b = logistic_regression(features, degraded.astype(np.int64), recipe.gate_penalty, weights / weights.mean())
         with torch.no_grad():
             gate.layer.weight.zero_()
             gate.layer.bias.zero_()
-            gate.layer.weight[1] = torch.from_numpy(w)
+            gate.layer.weight[1, seen] = torch.from_numpy(w).float()
             gate.layer.bias[1] = b
         return gate
 

@@ -1,13 +1,15 @@
-"""What the shipped detector reads: statistics of ImageNet features inside the face and around it, at two zooms.
+"""What the shipped detector reads: statistics of ImageNet features inside the face and around it, at several zooms.
 
 A swap leaves the face's inside unlike its surroundings, a generator its own texture everywhere. Mean and spread of
-the middle layers' channels show both, and tell less about who is seen than the network's last features do.
+the middle layers' channels show both, and tell less about who is seen than the network's last features do. Some zooms
+look at the residual alone, what a blur takes away, where neither the light nor the person is seen.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,11 +31,39 @@ from training.video.prepare import CROP_SCALE, CROP_SIZE
 # one block each of the backbone's stages with 40, 80, 112 and 192 channels
 READ_LAYERS = (6, 8, 10, 13)
 SMALLEST_VARIANCE = 1e-4
-# a crop's middle, so many of its pixels wide, is scaled to so many: the face's texture, and the whole of the crop
-ZOOMS = ((112, 176), (176, 128))
+# the blur's deviation and reach in pixels, and how much what it takes away is enlarged
+BLUR, BLUR_REACH, GAIN = 2.0, 6, 4.0
+
+
+@dataclass(frozen=True)
+class Zoom:
+    """A crop's middle, ``side`` of its pixels wide, scaled to ``scaled``: as it is, or its ``residual``."""
+
+    side: int
+    scaled: int
+    residual: bool = False
+
+
+ZOOMS = (Zoom(112, 144), Zoom(176, 112), Zoom(80, 128, residual=True), Zoom(144, 144, residual=True))
 # half axes of the ellipse that holds the face, in half sides of the face's box
 ACROSS, UP = 0.45, 0.55
 EXPERTS = ("clean", "degraded")
+
+
+def blur_matrix(size: int) -> Tensor:
+    """A Gaussian blur of a line of pixels, float32 [size, size]: one factor for rows and one for columns."""
+    distance = torch.arange(size)[:, None] - torch.arange(size)
+    weights = torch.exp(-(distance**2) / (2 * BLUR**2)) * (distance.abs() <= BLUR_REACH)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def residual_of(images: Tensor, blur: Tensor) -> Tensor:
+    """What a blur takes away from images 0..255 [N, 3, S, S], enlarged and put around the middle grey.
+
+    High-pass residuals as a detector's input: Fridrich and Kodovsky, "Rich Models for Steganalysis of Digital Images",
+    IEEE TIFS 2012.
+    """
+    return (MEAN + GAIN * (images - blur @ images @ blur.T)).clamp(0, 255)
 
 
 def face_mask(side: int, scaled: int) -> Tensor:
@@ -64,21 +94,23 @@ class RegionStatistics(nn.Module):
         if weights is not None:
             load_imagenet(whole, weights)
         self.backbone = nn.ModuleList(list(fold_normalisation(whole.layers))[: READ_LAYERS[-1] + 1])
+        self.register_buffer("blur", blur_matrix(CROP_SIZE))
         self.requires_grad_(False)
         channels_last(self)
         self.size = 0
         with torch.inference_mode():
-            for zoom, (side, scaled) in enumerate(ZOOMS):
-                maps = self._maps(torch.zeros(1, 3, CROP_SIZE, CROP_SIZE), side, scaled)
-                for i, features in enumerate(maps):
-                    self.register_buffer(f"regions_{zoom}_{i}", region_weights(side, scaled, features.shape[-1]))
+            for i, zoom in enumerate(ZOOMS):
+                maps = self._maps(torch.zeros(1, 3, CROP_SIZE, CROP_SIZE), zoom)
+                for j, features in enumerate(maps):
+                    weights_of = region_weights(zoom.side, zoom.scaled, features.shape[-1])
+                    self.register_buffer(f"regions_{i}_{j}", weights_of)
                 self.size = 4 * sum(features.shape[1] for features in maps)
 
-    def _maps(self, images: Tensor, side: int, scaled: int) -> list[Tensor]:
-        margin = (CROP_SIZE - side) // 2
-        x = images[:, :, margin : margin + side, margin : margin + side]
-        if scaled != side:
-            x = functional.interpolate(x, (scaled, scaled), mode="bilinear", align_corners=False)
+    def _maps(self, images: Tensor, zoom: Zoom) -> list[Tensor]:
+        margin = (CROP_SIZE - zoom.side) // 2
+        x = images[:, :, margin : CROP_SIZE - margin, margin : CROP_SIZE - margin]
+        if zoom.scaled != zoom.side:
+            x = functional.interpolate(x, (zoom.scaled, zoom.scaled), mode="bilinear", align_corners=False)
         x = (x - MEAN) / STD
         maps = []
         for i, layer in enumerate(self.backbone):
@@ -89,9 +121,10 @@ class RegionStatistics(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         parts = []
-        for zoom, (side, scaled) in enumerate(ZOOMS):
-            for i, features in enumerate(self._maps(images, side, scaled)):
-                flat, regions = features.flatten(2), self.get_buffer(f"regions_{zoom}_{i}")
+        residual = residual_of(images, self.get_buffer("blur"))
+        for i, zoom in enumerate(ZOOMS):
+            for j, features in enumerate(self._maps(residual if zoom.residual else images, zoom)):
+                flat, regions = features.flatten(2), self.get_buffer(f"regions_{i}_{j}")
                 mean = flat @ regions
                 variance = (flat * flat) @ regions - mean * mean
                 spread = torch.log(variance.clamp(min=0) + SMALLEST_VARIANCE) / 2

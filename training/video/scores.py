@@ -75,11 +75,23 @@ def held_out_scores(prepared: Prepared, bundle: Path, variant: str = "fp32", cro
     )
 
 
+def is_video(sample: Sample) -> bool:
+    """Whether a sample is a frame of a video; else it is a photograph, or a generated picture."""
+    return sample.fields.get("kind") == "video-frame"
+
+
+def genuine_clips(scores: Scores) -> Scores:
+    """The genuine clips of real people that false alarms count: of a corpus without videos, its photographs."""
+    genuine = scores.where(lambda s: s.label == 0)
+    videos = genuine.where(is_video)
+    return videos if videos.samples else genuine
+
+
 def tracks(scores: Scores) -> Scores:
     """Frames of one clip (same group, source and label) become one score, their mean; photos stay as they are."""
     members: dict[tuple[object, ...], list[int]] = {}
     for i, s in enumerate(scores.samples):
-        clip = s.fields.get("kind") == "video-frame" and s.group
+        clip = is_video(s) and s.group
         key: tuple[object, ...] = (s.label, s.source, s.group, s.fields.get("identity", "")) if clip else (i,)
         members.setdefault(key, []).append(i)
     groups = list(members.values())

@@ -16,7 +16,7 @@ from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Rec
 from training.video.calibrate import calibrate
 from training.video.fusion import ALONE, Fusion
 from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
-from training.video.regions import ZOOMS, RegionStatistics, load_members, region_weights
+from training.video.regions import ZOOMS, RegionStatistics, blur_matrix, load_members, region_weights, residual_of
 from training.video.scores import held_out_scores, tracks
 from training.video.train import Config, Trainer, learning_rate, train, training_rows
 
@@ -138,7 +138,7 @@ def test_the_gate_tells_degraded_crops_and_expects_clean_ones(prepared: Prepared
     recipe = experts.Recipe(moved=1, degraded=1, clean_odds=1.0)
     random = np.random.default_rng(0)
     statistics = random.normal(size=(3, 30, 8)).astype(np.float32)
-    statistics[2, :, 0] += 3
+    statistics[2, :, -1] += 3
     training = experts.Training(prepared, statistics, (0,))
     chances = training.gate(recipe)(torch.from_numpy(statistics.reshape(-1, 8))).detach().numpy()[:, 1].reshape(3, 30)
     assert chances[:2].mean() < 0.2
@@ -164,6 +164,18 @@ def test_regions_hold_the_face_and_what_surrounds_it() -> None:
     assert outside[5, 5] == 0
     assert inside[0, 0] == 0
     assert outside[0, 0] > 0
+
+
+def test_a_residual_tells_neither_light_nor_colour() -> None:
+    images = torch.full((1, 3, 40, 40), 90.0)
+    images[:, :, 20, 20] += 20
+    blur = blur_matrix(40)
+    torch.testing.assert_close(blur.sum(1), torch.ones(40))
+    residual = residual_of(images, blur)
+    assert residual[0, 0, 20, 20] > 180
+    torch.testing.assert_close(residual[0, 0, :8], torch.full((8, 40), 127.0))
+    torch.testing.assert_close(residual_of(images + torch.tensor([30.0, -10, 5])[:, None, None], blur), residual)
+    assert residual_of(images * 2, blur).max() == 255
 
 
 def test_learning_rate_warms_up_and_decays() -> None:

@@ -36,7 +36,7 @@ class VideoSettings(ServiceSettings):
         default=None, gt=0, description="longer side of the smallest face that is judged; default: the bundle's"
     )
     video_max_faces: int = Field(default=8, ge=1, description="most faces followed in a frame, largest first")
-    video_batch_size: int = Field(default=8, ge=1, le=256, description="faces that the model judges at a time")
+    video_batch_size: int = Field(default=4, ge=1, le=256, description="faces that the model judges at a time")
 
     def frame_budget(self) -> FrameBudget:
         return FrameBudget(
