@@ -44,7 +44,7 @@ class Recipe:
 
     moved: int = 6
     degraded: int = 6
-    seeds: int = 4
+    seeds: int = 3
     hidden: int = 16
     dropout: float = 0.3
     learning_rate: float = 2e-3
