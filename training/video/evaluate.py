@@ -58,7 +58,7 @@ def interval(s: Scores) -> Interval:
     return bootstrap(auc, s.logits, s.labels, groups=s.sources)
 
 
-def called(clips: Scores, threshold: float) -> tuple[float, float]:
+def shares_called(clips: Scores, threshold: float) -> tuple[float, float]:
     """Shares of the genuine clips and of all fakes that are called fake."""
     return rate_at(genuine_clips(clips).logits, threshold), rate_at(clips.logits[clips.labels == 1], threshold)
 
@@ -98,9 +98,6 @@ def method_table(clips: Scores, threshold: float) -> str:
             called = rate_at(part.logits[part.labels == 1], threshold)
             rows.append((method, int(part.labels.sum()), auc(part.logits, part.labels), called))
     return table(("method", "clips", "AUC", "called fake"), rows)
-
-
-SIDES = "real clips against all fakes, and against fake clips alone"
 
 
 def sides(clips: Scores) -> list[Scores]:
@@ -157,7 +154,7 @@ def false_alarm_table(clips: Scores, held_out: Sequence[Sequence[int]]) -> str:
             evened = np.average(part.logits >= threshold, weights=source_weights(part.samples))
             rates += [rate_at(part.logits, threshold), float(evened)]
         rows.append((f"folds {', '.join(map(str, folds))}", *rates))
-    header = ("judged on", *CALLED[:1], "real, sources evened", *CALLED[1:], "fake, methods evened")
+    header = ("judged on", CALLED[0], "real, sources evened", CALLED[1], "fake, methods evened")
     return table(header, rows)
 
 
@@ -206,7 +203,7 @@ def condition_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
     for name, change in conditions.items():
         crops = None if change is None else degraded(third.crops, change)
         clips = tracks(headline(held_out_scores(third, bundle, "fp32", crops)))
-        rows.append((name, auc(clips.logits, clips.labels), *called(clips, threshold)))
+        rows.append((name, auc(clips.logits, clips.labels), *shares_called(clips, threshold)))
     return table(("condition", "AUC of clips", *CALLED), rows)
 
 
@@ -221,13 +218,14 @@ def milliseconds(bundle: Path, variant: str, prepared: Prepared) -> float:
     return float(np.median(spent) * 1e3)
 
 
-def variant_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
-    """What each variant costs and loses."""
+def variant_table(prepared: Prepared, bundle: Path, fp32: Scores, threshold: float) -> str:
+    """What each variant costs and loses; ``fp32`` are the held-out scores of that one."""
     rows: list[Row] = []
     for variant in read_document(bundle)["variants"]:
-        clips = tracks(headline(held_out_scores(prepared, bundle, variant)))
+        scores = fp32 if variant == "fp32" else held_out_scores(prepared, bundle, variant)
+        clips = tracks(headline(scores))
         cost = f"{milliseconds(bundle, variant, prepared):.1f}"
-        rows.append((variant, auc(clips.logits, clips.labels), *called(clips, threshold), cost))
+        rows.append((variant, auc(clips.logits, clips.labels), *shares_called(clips, threshold), cost))
     return table(("variant", "AUC of clips", *CALLED, "ms a crop"), rows)
 
 
@@ -264,7 +262,8 @@ def figures(prepared: Prepared, bundle: Path) -> str:
     every = held_out_scores(prepared, bundle)
     frames, clips = headline(every), tracks(headline(every))
     parts = ["### Methods and sources held out together", fold_table(frames, clips)]
-    parts.append(f"AUC of {SIDES}: {', '.join(f'{interval(part)}' for part in sides(clips))}.")
+    all_fakes, fake_clips = (interval(part) for part in sides(clips))
+    parts.append(f"AUC of real clips against all fakes, and against fake clips alone: {all_fakes}, {fake_clips}.")
     parts.append(
         f"AUC within bins of face size (four, of clips): {size_matched(clips):.3f}. "
         f"Rank correlation of genuine clips' scores with face size: {size_correlation(clips):.2f}."
@@ -287,7 +286,7 @@ def figures(prepared: Prepared, bundle: Path) -> str:
     parts += [
         "### Verdicts at the shipped thresholds", verdict_table(clips, calibration, thresholds),
         "### Threshold set on other sources", false_alarm_table(clips, calibration_of["held_out_folds"]),
-        "### Variants", variant_table(prepared, bundle, threshold),
+        "### Variants", variant_table(prepared, bundle, every, threshold),
         "### Compression and size (every third crop)", condition_table(prepared, bundle, threshold),
         "### Families", family_table(tracks(every), threshold),
         "### Methods with three clips or more", method_table(clips, threshold),

@@ -158,18 +158,16 @@ class Training:
 
     def gate(self, recipe: Recipe) -> Gate:
         """A logistic regression on the last zoom's statistics that tells degraded copies from undegraded ones."""
-        size = self.statistics.shape[2]
-        seen = slice(size - size // len(ZOOMS), size)
-        gate = Gate(size, len(EXPERTS))
+        gate = Gate(self.statistics.shape[2], len(EXPERTS))
         gate.standard.fit(self.statistics[0])
-        features = gate.standard(self.statistics)[..., seen].flatten(0, 1).double().numpy()
+        features = gate.standard(self.statistics).chunk(len(ZOOMS), dim=2)[-1].flatten(0, 1).double().numpy()
         degraded = np.repeat(np.arange(recipe.copies) > recipe.moved, len(self.labels))
         weights = np.where(degraded, 1.0, recipe.clean_odds * degraded.sum() / (~degraded).sum())
         w, b = logistic_regression(features, degraded.astype(np.int64), recipe.gate_penalty, weights / weights.mean())
         with torch.no_grad():
             gate.layer.weight.zero_()
             gate.layer.bias.zero_()
-            gate.layer.weight[1, seen] = torch.from_numpy(w).float()
+            gate.layer.weight[1, -len(w) :] = torch.from_numpy(w)
             gate.layer.bias[1] = b
         return gate
 

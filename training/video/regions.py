@@ -102,8 +102,8 @@ class RegionStatistics(nn.Module):
             for i, zoom in enumerate(ZOOMS):
                 maps = self._maps(torch.zeros(1, 3, CROP_SIZE, CROP_SIZE), zoom)
                 for j, features in enumerate(maps):
-                    weights_of = region_weights(zoom.side, zoom.scaled, features.shape[-1])
-                    self.register_buffer(f"regions_{i}_{j}", weights_of)
+                    shares = region_weights(zoom.side, zoom.scaled, features.shape[-1])
+                    self.register_buffer(f"regions_{i}_{j}", shares)
                 self.size = 4 * sum(features.shape[1] for features in maps)
 
     def _maps(self, images: Tensor, zoom: Zoom) -> list[Tensor]:

@@ -29,7 +29,7 @@ def test_false_alarms_are_counted_on_videos_where_there_are_any() -> None:
     assert 0.5 < false_alarm_threshold(mixed, 0.05) < 1.0
     photographs = scores([(0, "image", 0.0), (0, "image", 5.0), (1, "image", 4.0)])
     assert genuine_clips(photographs).logits.tolist() == [0.0, 5.0]
-    assert evaluate.called(mixed, 2.0) == (0.0, 1.0)
+    assert evaluate.shares_called(mixed, 2.0) == (0.0, 1.0)
     assert [part.logits.tolist() for part in evaluate.sides(mixed)] == [[0.5, 3.0, 4.0], [0.5, 3.0]]
 
 
