@@ -10,6 +10,7 @@ from sg_common.analysis import Verdict
 from sg_common.bundle import BundleSpec
 from sg_common.errors import BundleError
 from video_analyzer.calibration import Aggregation, Calibration, FaceInput, as_logits, read_task_fields
+from video_analyzer.detector import Face
 
 CALIBRATION: dict[str, Any] = {
     "temperature": 2.0,
@@ -113,6 +114,12 @@ def test_probabilities_become_logits() -> None:
     np.testing.assert_allclose(as_logits(np.array([0.5, 0.9], np.float32), "probability"), [0, np.log(9)], atol=1e-5)
     assert np.isfinite(as_logits(np.array([0, 1], np.float32), "probability")).all()
     np.testing.assert_array_equal(as_logits(np.array([-2, 3], np.float32), "logit"), [-2, 3])
+
+
+def test_the_bundle_says_whether_native_pixels_are_looked_at() -> None:
+    frame, face = np.zeros((80, 80, 3), np.uint8), Face(20, 20, 40, 40, 0.9)
+    assert FaceInput.model_validate(INPUT).crop(frame, face).shape == (32, 32, 3)
+    assert FaceInput.model_validate({**INPUT, "native_face_pixels": 30}).crop(frame, face).shape == (64, 32, 3)
 
 
 def test_the_tensor_is_planar_and_normalised_as_the_bundle_says() -> None:

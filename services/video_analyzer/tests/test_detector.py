@@ -10,11 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import pytest
-from video_analyzer.crops import square_crop
 from video_analyzer.detector import (
     ClipSearch,
     DetectorConfig,
-    Face,
     FaceDetector,
     Session,
     largest,
@@ -119,24 +117,3 @@ def test_merges_what_overlaps_weighted_by_score() -> None:
     faces = merge_overlapping(np.array([0.5, 0.5, 0.9], np.float32), points, 0.3)
     assert [(f.x, f.score) for f in faces] == [(50.0, pytest.approx(0.9)), (pytest.approx(1.0), 0.5)]
     assert faces[0].landmarks is None
-
-
-def test_crop_is_centred_and_scaled() -> None:
-    frame = np.zeros((100, 100, 3), np.uint8)
-    frame[40:60, 40:60] = 255
-    crop = square_crop(frame, Face(40, 40, 20, 16, 0.9), 2.0, 40)
-    assert crop.shape == (40, 40, 3)
-    assert crop[18, 20].tolist() == [255, 255, 255]
-    assert crop[2, 2].tolist() == [0, 0, 0]
-
-
-def test_crop_repeats_the_frames_edge() -> None:
-    frame = np.full((50, 50, 3), 200, np.uint8)
-    crop = square_crop(frame, Face(-10, -10, 30, 30, 0.9), 1.5, 64)
-    assert (crop == 200).all()
-
-
-@pytest.mark.parametrize("face", [Face(0, 0, 0, 5, 0.9), Face(500, 500, 10, 10, 0.9)])
-def test_crop_refuses_a_box_outside(face: Face) -> None:
-    with pytest.raises(ValueError, match="outside"):
-        square_crop(np.zeros((50, 50, 3), np.uint8), face, 1.2, 64)

@@ -15,7 +15,6 @@ from sg_common.errors import BundleError
 from sg_common.media import Frame, VideoInfo, open_video
 
 from video_analyzer.calibration import as_logits, read_task_fields
-from video_analyzer.crops import square_crop
 from video_analyzer.detector import ClipSearch, Face, FaceDetector
 from video_analyzer.quality import Flaw, QualityGates, describe
 from video_analyzer.report import VideoReport
@@ -108,7 +107,7 @@ class VideoAnalyzer:
             if flaw is not None:
                 clip.flaws[flaw] += 1
                 continue
-            crop = square_crop(frame.rgb, face, self._input.crop_scale, self._input.size)
+            crop = self._input.crop(frame.rgb, face)
             waiting.faces.append(_WaitingFace(track, displayed_box(face, frame), crop))
         if waiting.faces:
             clip.waiting.append(waiting)

@@ -11,6 +11,9 @@ from sg_common.analysis import Verdict
 from sg_common.bundle import BundleSpec
 from sg_common.errors import BundleError
 
+from video_analyzer.crops import face_views
+from video_analyzer.detector import Face
+
 Logits = npt.NDArray[np.float64]
 
 
@@ -23,6 +26,11 @@ class FaceInput(BaseModel):
     dtype: Literal["uint8", "float32"]
     size: int = Field(ge=16, le=1024, description="side of the crop that the graph takes, pixels")
     crop_scale: float = Field(ge=0.5, le=4, description="side of the square crop over the face box's longer side")
+    native_face_pixels: float | None = Field(
+        default=None,
+        ge=16,
+        description="below the crop the graph takes its middle in the frame's pixels, of larger faces at this size",
+    )
     min_face_pixels: float = Field(ge=1, description="longer side of the smallest face box that can be judged")
     mean: tuple[float, float, float] | None = Field(default=None, description="subtracted from 0..255 RGB")
     std: tuple[float, float, float] | None = Field(default=None, description="divides after that")
@@ -33,8 +41,16 @@ class FaceInput(BaseModel):
             raise ValueError("mean and std need dtype float32")
         return self
 
+    def crop(self, frame_rgb: npt.NDArray[np.uint8], face: Face) -> npt.NDArray[np.uint8]:
+        """What the graph looks at of a face: uint8 [S, S, 3] RGB, or [2S, S, 3] with its own pixels below.
+
+        Raises:
+            ValueError: the face's box is empty or does not touch the frame.
+        """
+        return face_views(frame_rgb, face, self.crop_scale, self.size, self.native_face_pixels)
+
     def tensor(self, crops: list[npt.NDArray[np.uint8]]) -> npt.NDArray[Any]:
-        """The graph's input [N, 3, S, S] for crops uint8 [S, S, 3] RGB."""
+        """The graph's input [N, 3, H, S] for what `crop` cut, each uint8 [H, S, 3] RGB."""
         batch = np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2))
         if self.dtype == "uint8":
             return batch

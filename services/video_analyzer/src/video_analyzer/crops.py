@@ -20,8 +20,48 @@ def square_crop(frame_rgb: Pixels, face: Face, crop_scale: float, size: int) -> 
     Raises:
         ValueError: the box is empty or does not touch the frame.
     """
-    height, width = frame_rgb.shape[:2]
     side = max(1, round(crop_scale * max(face.width, face.height)))
+    return np.ascontiguousarray(pixels.resize(_square(frame_rgb, face, side), size, size, average=side > size))
+
+
+def native_crop(frame_rgb: Pixels, face: Face, crop_scale: float, size: int, max_face_pixels: float) -> Pixels:
+    """The middle of `square_crop`'s square in the frame's own pixels, uint8 [size, size, 3] RGB.
+
+    Faces whose larger side is over ``max_face_pixels`` are shrunk to it. Where the square is smaller than ``size``,
+    its edge is repeated.
+
+    Raises:
+        ValueError: the box is empty or does not touch the frame.
+    """
+    face_side = max(face.width, face.height)
+    shrink = max(1.0, face_side / max_face_pixels)
+    side = max(1, min(round(size * shrink), round(crop_scale * face_side)))
+    scaled = max(1, min(size, round(side / shrink)))
+    middle = pixels.resize(_square(frame_rgb, face, side), scaled, scaled, average=True)
+    before = (size - scaled) // 2
+    after = size - scaled - before
+    return np.ascontiguousarray(pixels.pad(middle, before, after, before, after) if before + after else middle)
+
+
+def face_views(
+    frame_rgb: Pixels, face: Face, crop_scale: float, size: int, native_face_pixels: float | None = None
+) -> Pixels:
+    """What a model looks at: `square_crop`, and below it, where ``native_face_pixels`` is given, `native_crop`.
+
+    uint8 [size, size, 3] or [2 * size, size, 3] RGB.
+
+    Raises:
+        ValueError: the box is empty or does not touch the frame.
+    """
+    crop = square_crop(frame_rgb, face, crop_scale, size)
+    if native_face_pixels is None:
+        return crop
+    return np.concatenate([crop, native_crop(frame_rgb, face, crop_scale, size, native_face_pixels)])
+
+
+def _square(frame_rgb: Pixels, face: Face, side: int) -> Pixels:
+    """A square of ``side`` pixels around the centre of a face's box, uint8 [side, side, 3]."""
+    height, width = frame_rgb.shape[:2]
     left = round(face.x + face.width / 2 - side / 2)
     top = round(face.y + face.height / 2 - side / 2)
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
@@ -30,4 +70,4 @@ def square_crop(frame_rgb: Pixels, face: Face, crop_scale: float, size: int) -> 
     inside = frame_rgb[y0:y1, x0:x1]
     if (y1 - y0, x1 - x0) != (side, side):
         inside = pixels.pad(inside, y0 - top, top + side - y1, x0 - left, left + side - x1)
-    return np.ascontiguousarray(pixels.resize(inside, size, size, average=side > size))
+    return inside
