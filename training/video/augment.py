@@ -50,12 +50,29 @@ def cut(stored: Pixels, view: View, stored_scale: float, size: int) -> Pixels:
     return np.ascontiguousarray(out[:, ::-1] if view.mirrored else out, np.uint8)
 
 
+def cut_native(native: Pixels, view: View, face_pixels: float, size: int) -> Pixels:
+    """A view's part of a stored native crop, in the same pixels: uint8 [size, size, 3].
+
+    ``face_pixels`` is the face's larger side in the stored crop. What the view does not show is its edge repeated, as
+    in `video_analyzer.crops.native_crop`; it is neither scaled nor turned, which would make other pixels of them.
+    """
+    full = native.shape[0]
+    side = min(size, full, round(view.scale * face_pixels))
+    centre = full / 2 + np.array(view.shift) * face_pixels
+    left, top = np.clip(np.round(centre - side / 2), 0, full - side).astype(int)
+    part = native[top : top + side, left : left + side]
+    before = (size - side) // 2
+    after = size - side - before
+    out = cv2.copyMakeBorder(part, before, after, before, after, cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(out[:, ::-1] if view.mirrored else out, np.uint8)
+
+
 def rescale(image: Pixels, rng: Rng) -> Pixels:
     """Lose resolution and come back to the same size: a face that was small in its frame."""
-    size = image.shape[0]
-    small = max(24, round(size * rng.uniform(0.4, 1.0)))
-    down = cv2.resize(image, (small, small), interpolation=int(rng.choice(KERNELS)))
-    return np.asarray(cv2.resize(down, (size, size), interpolation=int(rng.choice(KERNELS[1:]))), np.uint8)
+    height, width = image.shape[:2]
+    factor = max(24 / width, rng.uniform(0.4, 1.0))
+    down = cv2.resize(image, (round(width * factor), round(height * factor)), interpolation=int(rng.choice(KERNELS)))
+    return np.asarray(cv2.resize(down, (width, height), interpolation=int(rng.choice(KERNELS[1:]))), np.uint8)
 
 
 def compress(image: Pixels, quality: int, rng: Rng) -> Pixels:
@@ -84,15 +101,59 @@ def colour(image: Pixels, rng: Rng) -> Pixels:
     return np.asarray(np.clip(x, 0, 255), np.uint8)
 
 
-def noise(image: Pixels, rng: Rng) -> Pixels:
-    """Sensor noise, sometimes the same in all channels."""
+def noise(image: Pixels, rng: Rng, strongest: float = 9) -> Pixels:
+    """Sensor noise of a deviation up to ``strongest``, sometimes the same in all channels."""
     channels = 1 if rng.random() < 0.5 else 3
-    grain = rng.standard_normal((*image.shape[:2], channels), dtype=np.float32) * np.float32(rng.uniform(1, 9))
+    grain = rng.standard_normal((*image.shape[:2], channels), dtype=np.float32) * np.float32(rng.uniform(1, strongest))
     return np.clip(image + grain, 0, 255).astype(np.uint8)
 
 
+def smooth(image: Pixels, reach: float, rng: Rng) -> Pixels:
+    """Skin as a beauty filter leaves it, mostly inside the face; ``reach`` is as in `retouch`."""
+    soft = cv2.bilateralFilter(image, int(rng.integers(5, 10)), rng.uniform(10, 45), rng.uniform(2, 6))
+    share: npt.NDArray[np.float32] | float = rng.uniform(0.3, 1.0)
+    across, up, inside = rng.uniform(0.4, 0.6), rng.uniform(0.5, 0.75), rng.random() < 0.7
+    if inside:
+        axis = np.linspace(-reach, reach, image.shape[0])
+        distance = np.hypot(axis / across, axis[:, None] / up)
+        share = (np.clip((1.15 - distance) / 0.3, 0, 1) * share).astype(np.float32)[..., None]
+    return np.asarray(np.rint(image + share * (soft.astype(np.float32) - image)), np.uint8)
+
+
+def sharpen(image: Pixels, rng: Rng) -> Pixels:
+    """Unsharp masking."""
+    soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.7, 3.0))
+    change = np.float32(rng.uniform(0.2, 1.2)) * (image.astype(np.float32) - soft)
+    return np.clip(np.rint(image + change), 0, 255).astype(np.uint8)
+
+
+def local_contrast(image: Pixels, rng: Rng) -> Pixels:
+    """Contrast evened out over the picture (CLAHE), as phones and films do."""
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    lab[..., 0] = cv2.createCLAHE(rng.uniform(1.0, 2.5), (4, 4)).apply(lab[..., 0])
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
+
+
+def retouch(image: Pixels, reach: float, rng: Rng) -> Pixels:
+    """What studios, films and phones do to genuine faces, uint8 [S, S, 3] in and out: none of it says "fake".
+
+    The image shows ``reach`` half sides of the face's box on every side of its centre.
+    """
+    if rng.random() < 0.6:
+        image = smooth(image, reach, rng)
+    if rng.random() < 0.4:
+        image = sharpen(image, rng)
+    if rng.random() < 0.7:
+        image = colour(image, rng)
+    if rng.random() < 0.3:
+        image = local_contrast(image, rng)
+    if rng.random() < 0.3:
+        image = noise(image, rng, strongest=5)
+    return image
+
+
 def degrade(image: Pixels, rng: Rng) -> Pixels:
-    """A random chain of the changes above, and in a third of cases none; uint8 [S, S, 3] in and out."""
+    """A random chain of the changes above, and in a third of cases none; uint8 [H, W, 3] in and out."""
     if rng.random() < 0.33:
         return image
     if rng.random() < 0.45:

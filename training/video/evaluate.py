@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from training.common.bundle import session
@@ -25,6 +24,7 @@ from training.common.metrics import Interval, auc, bootstrap, expected_calibrati
 from training.video.augment import video_like
 from training.video.baseline import held_out_logits
 from training.video.calibrate import FALSE_ALARMS, false_alarm_threshold
+from training.video.conditions import degraded, every_third, half_size, jpeg
 from training.video.corpus import LEFT_OUT_FAMILIES, Pixels
 from training.video.export import as_input
 from training.video.network import imagenet_weights
@@ -140,56 +140,31 @@ def paired(frames: Scores) -> tuple[Interval, float, int] | None:
     return figure, paired_accuracy(frames.logits[real], frames.logits[fake]), len(common)
 
 
+def called(parts: Sequence[Scores]) -> list[float]:
+    """Shares of the genuine clips and of the fakes that are over 0: of all, and with sources evened."""
+    rates = []
+    for chosen in ([genuine_clips(p) for p in parts], [p.where(lambda s: s.label == 1) for p in parts]):
+        over = np.concatenate([part.logits >= 0 for part in chosen])
+        samples = [sample for part in chosen for sample in part.samples]
+        rates += [float(over.mean()), float(np.average(over, weights=source_weights(samples)))]
+    return rates
+
+
 def false_alarm_table(clips: Scores, held_out: Sequence[Sequence[int]]) -> str:
     """Rates at a threshold set on the genuine clips of the other members' folds: unseen sources on both sides."""
     rows: list[Row] = []
+    parts: list[Scores] = []
     for folds in held_out:
         development = clips.where(lambda s, k=tuple(folds): s.fold not in k)  # type: ignore[misc]
         own = clips.where(lambda s, k=tuple(folds): s.fold in k)  # type: ignore[misc]
         if not (development.labels == 0).any():
             continue
-        threshold = false_alarm_threshold(development, FALSE_ALARMS)
-        rates = []
-        for part in (genuine_clips(own), own.where(lambda s: s.label == 1)):
-            evened = np.average(part.logits >= threshold, weights=source_weights(part.samples))
-            rates += [rate_at(part.logits, threshold), float(evened)]
-        rows.append((f"folds {', '.join(map(str, folds))}", *rates))
+        parts.append(replace(own, logits=own.logits - false_alarm_threshold(development, FALSE_ALARMS)))
+        rows.append((f"folds {', '.join(map(str, folds))}", *called(parts[-1:])))
+    if parts:
+        rows.append(("all, each at its own threshold", *called(parts)))
     header = ("judged on", CALLED[0], "real, sources evened", CALLED[1], "fake, methods evened")
     return table(header, rows)
-
-
-def degraded(crops: Pixels, change: Callable[[Pixels, np.random.Generator], Pixels]) -> Pixels:
-    """All crops through one change, the same each time."""
-    rng = np.random.default_rng(5)
-    return np.stack([change(np.asarray(crop), rng) for crop in crops])
-
-
-def jpeg(quality: int) -> Callable[[Pixels, np.random.Generator], Pixels]:
-    """JPEG compression of a crop at one quality."""
-
-    def change(crop: Pixels, _rng: np.random.Generator) -> Pixels:
-        data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-
-    return change
-
-
-def half_size(crop: Pixels, _rng: np.random.Generator) -> Pixels:
-    """A crop as of a face half as large."""
-    small = cv2.resize(crop, (crop.shape[1] // 2, crop.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (crop.shape[1], crop.shape[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def every_third(prepared: Prepared) -> Prepared:
-    """A third of a corpus, for figures that need many passes."""
-    return Prepared(
-        prepared.samples[::3],
-        prepared.stored[::3],
-        prepared.crops[::3],
-        prepared.points[::3],
-        prepared.face_pixels[::3],
-        prepared.detected[::3],
-    )
 
 
 def condition_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
@@ -201,8 +176,8 @@ def condition_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
     rows: list[Row] = []
     third = every_third(prepared)
     for name, change in conditions.items():
-        crops = None if change is None else degraded(third.crops, change)
-        clips = tracks(headline(held_out_scores(third, bundle, "fp32", crops)))
+        views = None if change is None else degraded(third.views, change)
+        clips = tracks(headline(held_out_scores(third, bundle, "fp32", views)))
         rows.append((name, auc(clips.logits, clips.labels), *shares_called(clips, threshold)))
     return table(("condition", "AUC of clips", *CALLED), rows)
 
@@ -210,10 +185,10 @@ def condition_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
 def milliseconds(bundle: Path, variant: str, prepared: Prepared) -> float:
     """Median CPU time of one crop."""
     graph = session(bundle / read_document(bundle)["variants"][variant]["file"])
-    crop, spent = as_input(prepared.crops[:1]), []
+    view, spent = as_input(prepared.views[:1]), []
     for _ in range(60):
         start = time.process_time()
-        graph.run(None, {"faces": crop})
+        graph.run(None, {"faces": view})
         spent.append(time.process_time() - start)
     return float(np.median(spent) * 1e3)
 

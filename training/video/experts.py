@@ -21,13 +21,21 @@ from torch.nn import functional
 
 from training.common.manifest import sampling_weights
 from training.common.paths import key_of
-from training.common.perceptrons import Gate, Mixture, Perceptron, Standard, descend, merge
-from training.video.augment import cut, degrade, random_view
+from training.common.perceptrons import Mixture, Perceptron, Standard, descend, merge
+from training.video.augment import cut, cut_native, degrade, random_view, retouch
 from training.video.baseline import logistic_regression
 from training.video.corpus import Pixels, is_used
 from training.video.network import as_images, required_imagenet_weights
-from training.video.prepare import CROP_SCALE, CROP_SIZE, STORED_SCALE, Prepared, arguments, load_prepared
-from training.video.regions import EXPERTS, READ_LAYERS, ZOOMS, RegionStatistics, expert, mixture
+from training.video.prepare import (
+    CROP_SCALE,
+    CROP_SIZE,
+    NATIVE_FACE_PIXELS,
+    STORED_SCALE,
+    Prepared,
+    arguments,
+    load_prepared,
+)
+from training.video.regions import EXPERTS, READ_LAYERS, ZOOMS, LastZoomGate, RegionStatistics, expert, mixture
 from training.video.train import training_rows
 
 BATCH = 16
@@ -37,12 +45,14 @@ BATCH = 16
 class Recipe:
     """How the experts and the gate are trained.
 
-    Copy 0 is every crop as the service cuts it; ``moved`` copies follow that are shifted, turned and mirrored, then
-    as many ``degraded`` ones as that. The clean expert learns from the first two kinds, the degraded one from all.
-    ``clean_odds`` say how much more the gate expects a crop to be undegraded than its examples are.
+    Copy 0 is every view as the service cuts it; ``moved`` copies follow that are shifted, turned and mirrored, then as
+    many as ``retouched`` and ``degraded`` say that are changed besides. The clean expert learns from all but the last
+    kind, the degraded one from all. ``clean_odds`` say how much more the gate expects a crop to be undegraded than its
+    examples are.
     """
 
     moved: int = 6
+    retouched: int = 4
     degraded: int = 6
     seeds: int = 3
     hidden: int = 16
@@ -56,16 +66,27 @@ class Recipe:
 
     @property
     def copies(self) -> int:
-        return 1 + self.moved + self.degraded
+        return self.clean + self.degraded
+
+    @property
+    def clean(self) -> int:
+        """How many copies are not degraded."""
+        return 1 + self.moved + self.retouched
 
 
 def copy_of(prepared: Prepared, row: int, copy: int, recipe: Recipe) -> Pixels:
-    """A crop as a copy has it, uint8 [S, S, 3]; the same for the same row and copy."""
+    """A view as a copy has it, uint8 [2S, S, 3]; the same for the same row and copy."""
     if copy == 0:
-        return np.asarray(prepared.crops[row])
+        return np.asarray(prepared.views[row])
     rng = np.random.default_rng((copy, row))
-    seen = cut(np.asarray(prepared.stored[row]), random_view(rng, CROP_SCALE), STORED_SCALE, CROP_SIZE)
-    return degrade(seen, rng) if copy > recipe.moved else seen
+    view, face = random_view(rng, CROP_SCALE), min(float(prepared.face_pixels[row]), NATIVE_FACE_PIXELS)
+    crop = cut(np.asarray(prepared.stored[row]), view, STORED_SCALE, CROP_SIZE)
+    native = cut_native(np.asarray(prepared.native[row]), view, face, CROP_SIZE)
+    if recipe.moved < copy < recipe.clean:
+        # the frame's own pixels stay as they are: they tell what the retouching would hide
+        crop = retouch(crop, view.scale, np.random.default_rng((copy, row, 1)))
+    seen = np.concatenate([crop, native])
+    return degrade(seen, rng) if copy >= recipe.clean else seen
 
 
 @torch.inference_mode()
@@ -80,10 +101,10 @@ def read_copy(prepared: Prepared, copy: int, recipe: Recipe, statistics: RegionS
 
 
 def measured(prepared: Prepared, recipe: Recipe, statistics: RegionStatistics, folder: Path) -> npt.NDArray[np.float32]:
-    """The statistics [copies, N, D] of all copies; what the folder holds of these crops is not read anew."""
+    """The statistics [copies, N, D] of all copies; what the folder holds of these views is not read anew."""
     folder.mkdir(parents=True, exist_ok=True)
-    crops = blake2b(np.ascontiguousarray(prepared.crops).data, digest_size=8).hexdigest()
-    key = key_of(crops, ZOOMS, READ_LAYERS, recipe.moved, recipe.degraded)
+    views = blake2b(np.ascontiguousarray(prepared.views).data, digest_size=8).hexdigest()
+    key = key_of(views, ZOOMS, READ_LAYERS, recipe.moved, recipe.retouched, recipe.degraded)
     copies = []
     for copy in range(recipe.copies):
         path = folder / f"{key}_{copy}.npy"
@@ -156,18 +177,19 @@ class Training:
             warmup_share=0.1,
         )
 
-    def gate(self, recipe: Recipe) -> Gate:
+    def gate(self, recipe: Recipe) -> LastZoomGate:
         """A logistic regression on the last zoom's statistics that tells degraded copies from undegraded ones."""
-        gate = Gate(self.statistics.shape[2], len(EXPERTS))
-        gate.standard.fit(self.statistics[0])
-        features = gate.standard(self.statistics).chunk(len(ZOOMS), dim=2)[-1].flatten(0, 1).double().numpy()
-        degraded = np.repeat(np.arange(recipe.copies) > recipe.moved, len(self.labels))
+        statistics = self.statistics.chunk(len(ZOOMS), dim=2)[-1]
+        gate = LastZoomGate(statistics.shape[2], len(EXPERTS))
+        gate.standard.fit(statistics[0])
+        features = gate.standard(statistics).flatten(0, 1).double().numpy()
+        degraded = np.repeat(np.arange(recipe.copies) >= recipe.clean, len(self.labels))
         weights = np.where(degraded, 1.0, recipe.clean_odds * degraded.sum() / (~degraded).sum())
         w, b = logistic_regression(features, degraded.astype(np.int64), recipe.gate_penalty, weights / weights.mean())
         with torch.no_grad():
             gate.layer.weight.zero_()
             gate.layer.bias.zero_()
-            gate.layer.weight[1, -len(w) :] = torch.from_numpy(w)
+            gate.layer.weight[1] = torch.from_numpy(w)
             gate.layer.bias[1] = b
         return gate
 
@@ -175,7 +197,7 @@ class Training:
 def train_member(training: Training, recipe: Recipe, seed: int) -> Mixture:
     """The experts and the gate of a member."""
     torch.manual_seed(seed)
-    copies = (1 + recipe.moved, recipe.copies)
+    copies = (recipe.clean, recipe.copies)
     bags = [[training.bag(zoom, count, recipe) for zoom in range(len(ZOOMS))] for count in copies]
     return mixture([expert(zooms) for zooms in bags], training.gate(recipe))
 

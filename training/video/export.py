@@ -19,8 +19,6 @@ import numpy.typing as npt
 import onnx
 import torch
 from onnx import numpy_helper
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from training.common.bundle import Variant, session, write_bundle
@@ -29,20 +27,26 @@ from training.common.manifest import Sample, sampling_weights
 from training.video.corpus import Pixels, is_used
 from training.video.fusion import ALONE, Fusion, fit_fusion
 from training.video.network import Detector, either
-from training.video.prepare import CROP_SCALE, CROP_SIZE, Prepared, arguments, load_prepared
+from training.video.prepare import CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS, Prepared, arguments, load_prepared
+from training.video.quantization import correct_bias, quantize
 from training.video.regions import RegionMembers, load_members
 from training.video.train import load_average, read_config, training_rows
 
 OPSET = 17
 FP32, INT8 = "video.fp32.onnx", "video.int8.onnx"
 MIN_FACE_PIXELS = 64
-CALIBRATION_CROPS = 128
+CALIBRATION_VIEWS = 256
 SMALLEST_HALVED = 256
+# frames that go wrong, blurred or half turned away, do not decide while they are less than a quarter
+AGGREGATION = {"kind": "trimmed_mean", "fraction": 0.25}
 LICENSE = "Code MIT; weights for research use, since corpora with research-only licenses trained them (see the card)"
 
 
 class Members(nn.Module):
-    """Fine-tuned members side by side: images [N, 3, S, S] to their experts' logits [N, members, 2]."""
+    """Fine-tuned members side by side: views [N, 3, 2S, S] to their experts' logits [N, members, 2].
+
+    They look at the crop alone.
+    """
 
     experts = 2
     # nothing: a fine-tuned backbone is quantized as a whole
@@ -52,12 +56,13 @@ class Members(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.stack([member(images) for member in self.members], dim=1)
+    def forward(self, views: Tensor) -> Tensor:
+        crops = views[:, :, :CROP_SIZE].float()
+        return torch.stack([member(crops) for member in self.members], dim=1)
 
 
 class Ensemble(nn.Module):
-    """Face crops uint8 [N, 3, S, S] to ``logit`` [N] and ``experts`` [N, members, experts].
+    """Views uint8 [N, 3, 2S, S] to ``logit`` [N] and ``experts`` [N, members, experts].
 
     The logit is the mean of the members' joint logits, the experts joined as `fusion` says. Each member's own
     experts come out beside it, so that a member can be evaluated on the folds that it never saw.
@@ -74,20 +79,20 @@ class Ensemble(nn.Module):
         self.register_buffer("offset", torch.tensor(fusion.offset))
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        experts = self.members(faces.float())
+        experts = self.members(faces)
         fused = experts * self.scale + self.offset
         joint = fused[:, :, 0] if self.alone else either(fused.flatten(0, 1)).reshape(fused.shape[:2])
         return joint.mean(1), experts
 
 
-def as_input(crops: Pixels) -> Pixels:
-    """Crops [N, S, S, 3] as the graph takes them: [N, 3, S, S]."""
-    return np.ascontiguousarray(np.asarray(crops).transpose(0, 3, 1, 2))
+def as_input(views: Pixels) -> Pixels:
+    """Views [N, 2S, S, 3] as the graph takes them: [N, 3, 2S, S]."""
+    return np.ascontiguousarray(np.asarray(views).transpose(0, 3, 1, 2))
 
 
 def to_onnx(ensemble: Ensemble, path: Path) -> None:
     """Write an ensemble as ONNX with a free batch axis."""
-    example = torch.zeros((2, 3, CROP_SIZE, CROP_SIZE), dtype=torch.uint8)
+    example = torch.zeros((2, 3, 2 * CROP_SIZE, CROP_SIZE), dtype=torch.uint8)
     with warnings.catch_warnings():
         # the newer exporter needs a further package and writes the same graph
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -125,48 +130,11 @@ def halve(source: Path, path: Path, *, matrices_only: bool = False) -> None:
     onnx.save(model, path)
 
 
-class _Crops(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, crops: Pixels, batch: int = 16) -> None:
-        self._batches = iter([crops[i : i + batch] for i in range(0, len(crops), batch)])
-
-    def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
-        batch = next(self._batches, None)
-        return None if batch is None else {"faces": batch}
-
-
-def quantize(source: Path, path: Path, crops: Pixels, precise: re.Pattern[str]) -> None:
-    """Quantize statically to int8 (QDQ) with activation ranges from ``crops`` [N, 3, S, S].
-
-    Weights use 7 bits: products of 8-bit weights saturate on CPUs without VNNI. The heads stay in float32, and so do
-    the nodes whose names hold ``precise``.
-    """
-    prepared = path.with_suffix(".prepared.onnx")
-    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-    # only what the runtime computes in int8; the experts' logits and their joint stay in float32
-    quantize_static(
-        str(prepared),
-        str(path),
-        _Crops(crops),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv", "Add", "Clip"],
-        nodes_to_exclude=[
-            node.name
-            for node in onnx.load(prepared).graph.node
-            if "backbone" not in node.name or precise.search(node.name)
-        ],
-        per_channel=True,
-        reduce_range=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-    )
-    prepared.unlink()
-
-
-def run(path: Path, crops: Pixels, batch: int = 32) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """``logit`` [N] and ``experts`` [N, members, experts] of crops [N, S, S, 3]."""
+def run(path: Path, views: Pixels, batch: int = 32) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """``logit`` [N] and ``experts`` [N, members, experts] of views [N, 2S, S, 3]."""
     graph = session(path)
     parts = [
-        graph.run(["logit", "experts"], {"faces": as_input(crops[i : i + batch])}) for i in range(0, len(crops), batch)
+        graph.run(["logit", "experts"], {"faces": as_input(views[i : i + batch])}) for i in range(0, len(views), batch)
     ]
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
@@ -189,7 +157,7 @@ def held_out_fusion(prepared: Prepared, graph: Path, held_out: Sequence[Sequence
     """Fit how the experts are joined on the crops that a member never saw."""
     rows = np.array([i for i in held_out_rows(prepared, held_out) if is_used(prepared.samples[i])], np.int64)
     samples = [prepared.samples[i] for i in rows]
-    experts = unseen_mean(samples, run(graph, prepared.crops[rows])[1], held_out)
+    experts = unseen_mean(samples, run(graph, prepared.views[rows])[1], held_out)
     weights = np.array(sampling_weights(samples)) * len(samples)
     return fit_fusion(experts, np.array([s.label for s in samples], np.int64), weights)
 
@@ -217,14 +185,16 @@ def export(
     to_onnx(Ensemble(members, fusion), full)
     halve(full, out / FP32)
     rows = training_rows(prepared, tuple(held_out[0]))
-    chosen = np.sort(np.random.default_rng(0).choice(rows, min(CALIBRATION_CROPS, len(rows)), replace=False))
-    quantize(full, out / INT8, as_input(prepared.crops[chosen]), members.precise)
+    chosen = np.sort(np.random.default_rng(0).choice(rows, min(CALIBRATION_VIEWS, len(rows)), replace=False))
+    views = as_input(prepared.views[chosen])
+    quantize(full, out / INT8, views, members.precise)
+    if isinstance(members, RegionMembers):
+        correct_bias(out / INT8, full, views)
     halve(out / INT8, out / INT8, matrices_only=True)
     if members.experts > 1:
         fusion = held_out_fusion(prepared, out / FP32, held_out)
         for file in (FP32, INT8):
             set_fusion(out / file, fusion)
-    golden = as_input(prepared.crops[chosen[:4]])
     return write_bundle(
         out,
         name=name,
@@ -237,6 +207,7 @@ def export(
             "dtype": "uint8",
             "size": CROP_SIZE,
             "crop_scale": CROP_SCALE,
+            "native_face_pixels": NATIVE_FACE_PIXELS,
             "min_face_pixels": MIN_FACE_PIXELS,
         },
         output={"name": "logit", "kind": "logit"},
@@ -244,13 +215,13 @@ def export(
             "temperature": 1.0,
             "bias": 0.0,
             "thresholds": {"likely_authentic": 0.0, "likely_deepfake": 1.0},
-            "aggregation": {"kind": "mean"},
+            "aggregation": AGGREGATION,
             "track_combination": {"kind": "max"},
             "held_out_folds": held_out,
             "fusion": asdict(fusion),
         },
         variants={"fp32": Variant(FP32, tolerance=0.05), "int8": Variant(INT8, auc_loss=1.0, tolerance=2.5)},
-        golden=golden,
+        golden=views[:4],
     )
 
 

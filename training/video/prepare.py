@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from video_analyzer.crops import square_crop
+from video_analyzer.crops import face_views, native_crop, square_crop
 from video_analyzer.detector import Face, FaceDetector, largest
 
 from training.common.bundle import session
@@ -25,6 +25,8 @@ from training.video.corpus import FloatArray, Pixels, read_corpus, read_landmark
 STORED_SCALE, STORED_SIZE = 1.6, 208
 # what the service cuts: as wide as the middle of a stored crop that `synthesize` passes through a decoder
 CROP_SCALE, CROP_SIZE = 1.3538, 176
+# faces larger than most of the corpus's are shrunk before their own pixels are looked at
+NATIVE_FACE_PIXELS, NATIVE_STORED_SIZE = 208, 224
 
 
 class OnnxSession:
@@ -47,18 +49,25 @@ def load_detector(bundle: Path) -> FaceDetector:
 class Prepared:
     """A corpus cut into crops, in the manifest's order.
 
-    ``stored`` uint8 [N, 208, 208, 3] are wide crops for training, ``crops`` uint8 [N, 176, 176, 3] are cut
-    as the service cuts them, ``points`` float32 [N, 468, 2] are landmarks in pixels of ``stored`` (NaN:
-    none), ``face_pixels`` [N] is the larger side of the face's box in the picture, ``detected`` [N] says
-    whether the detector found it (else the box comes from the landmarks or the picture's middle).
+    ``stored`` uint8 [N, 208, 208, 3] are wide crops for training and ``native`` uint8 [N, 224, 224, 3] their middles
+    in the picture's own pixels, ``views`` uint8 [N, 352, 176, 3] are cut as the service cuts them: the crop, and below
+    it the native one. ``points`` float32 [N, 468, 2] are landmarks in pixels of ``stored`` (NaN: none), ``face_pixels``
+    [N] is the larger side of the face's box in the picture, ``detected`` [N] says whether the detector found it (else
+    the box comes from the landmarks or the picture's middle).
     """
 
     samples: list[Sample]
     stored: Pixels
-    crops: Pixels
+    native: Pixels
+    views: Pixels
     points: FloatArray
     face_pixels: FloatArray
     detected: npt.NDArray[np.bool_]
+
+    @property
+    def crops(self) -> Pixels:
+        """The crops alone, uint8 [N, 176, 176, 3]."""
+        return self.views[:, :CROP_SIZE]
 
 
 def face_of(picture: Pixels, landmarks: FloatArray, detector: FaceDetector) -> tuple[Face, bool]:
@@ -86,8 +95,13 @@ def prepare(corpus: Path, folder: Path, detector: FaceDetector) -> Prepared:
     landmarks = read_landmarks(corpus, samples)
     count = len(samples)
     folder.mkdir(parents=True, exist_ok=True)
-    stored = np.lib.format.open_memmap(folder / "stored.npy", "w+", np.uint8, (count, STORED_SIZE, STORED_SIZE, 3))
-    crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (count, CROP_SIZE, CROP_SIZE, 3))
+
+    def kept(name: str, height: int, width: int) -> Pixels:
+        return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint8, (count, height, width, 3))
+
+    stored = kept("stored", STORED_SIZE, STORED_SIZE)
+    native = kept("native", NATIVE_STORED_SIZE, NATIVE_STORED_SIZE)
+    views = kept("views", 2 * CROP_SIZE, CROP_SIZE)
     boxes = np.zeros((count, 4), np.float32)
     detected = np.zeros(count, np.bool_)
     points = np.full_like(landmarks, np.nan)
@@ -96,13 +110,14 @@ def prepare(corpus: Path, folder: Path, detector: FaceDetector) -> Prepared:
         face, detected[i] = face_of(picture, landmarks[i], detector)
         boxes[i] = face.x, face.y, face.width, face.height
         stored[i] = square_crop(picture, face, STORED_SCALE, STORED_SIZE)
-        crops[i] = square_crop(picture, face, CROP_SCALE, CROP_SIZE)
+        native[i] = native_crop(picture, face, STORED_SCALE, NATIVE_STORED_SIZE, NATIVE_FACE_PIXELS)
+        views[i] = face_views(picture, face, CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS)
         side = round(STORED_SCALE * max(face.width, face.height))
         corner = np.array([face.x + face.width / 2, face.y + face.height / 2]) - side / 2
         points[i] = (landmarks[i] - corner) * (STORED_SIZE / side)
     np.savez(folder / "faces.npz", boxes=boxes, detected=detected, points=points)
     (folder / "corpus.json").write_text(json.dumps({"corpus": str(corpus.resolve()), "samples": count}))
-    return Prepared(samples, stored, crops, points, boxes[:, 2:].max(1), detected)
+    return Prepared(samples, stored, native, views, points, boxes[:, 2:].max(1), detected)
 
 
 def load_prepared(corpus: Path, folder: Path) -> Prepared:
@@ -117,9 +132,8 @@ def load_prepared(corpus: Path, folder: Path) -> Prepared:
         raise FileNotFoundError(f"{folder} does not hold this corpus; run python -m training.video.prepare first")
     with np.load(folder / "faces.npz") as faces:
         boxes, detected, points = faces["boxes"], faces["detected"], faces["points"]
-    stored: Pixels = np.load(folder / "stored.npy", mmap_mode="r")
-    crops: Pixels = np.load(folder / "crops.npy", mmap_mode="r")
-    return Prepared(samples, stored, crops, points, boxes[:, 2:].max(1), detected)
+    stored, native, views = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("stored", "native", "views"))
+    return Prepared(samples, stored, native, views, points, boxes[:, 2:].max(1), detected)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

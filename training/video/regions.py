@@ -37,16 +37,22 @@ BLUR, BLUR_REACH, GAIN = 2.0, 6, 4.0
 
 @dataclass(frozen=True)
 class Zoom:
-    """A crop's middle, ``side`` of its pixels wide, scaled to ``scaled``: as it is, or its ``residual``."""
+    """A crop's middle, ``side`` of its pixels wide, scaled to ``scaled``: as it is, or its ``residual``.
+
+    ``native``: of the crop in the frame's own pixels.
+    """
 
     side: int
     scaled: int
     residual: bool = False
+    native: bool = False
 
 
-ZOOMS = (Zoom(112, 144), Zoom(176, 112), Zoom(80, 128, residual=True), Zoom(144, 144, residual=True))
+ZOOMS = (Zoom(112, 144), Zoom(80, 128, residual=True), Zoom(144, 144, residual=True, native=True))
 # half axes of the ellipse that holds the face, in half sides of the face's box
 ACROSS, UP = 0.45, 0.55
+# a face's larger side in a crop, and in the frame's own pixels, where it is the corpus's median
+FACE_PIXELS, NATIVE_FACE = CROP_SIZE / CROP_SCALE, 176
 EXPERTS = ("clean", "degraded")
 
 
@@ -66,26 +72,27 @@ def residual_of(images: Tensor, blur: Tensor) -> Tensor:
     return (MEAN + GAIN * (images - blur @ images @ blur.T)).clamp(0, 255)
 
 
-def face_mask(side: int, scaled: int) -> Tensor:
-    """1 inside the face's ellipse and 0 elsewhere, float32 [scaled, scaled], for a crop's middle of ``side`` pixels."""
-    reach = CROP_SCALE * side / CROP_SIZE
-    axis = torch.linspace(-reach, reach, scaled)
+def face_mask(zoom: Zoom) -> Tensor:
+    """1 inside the face's ellipse and 0 elsewhere, float32 [scaled, scaled]."""
+    reach = zoom.side / (NATIVE_FACE if zoom.native else FACE_PIXELS)
+    axis = torch.linspace(-reach, reach, zoom.scaled)
     across, up = axis[None, :] / ACROSS, axis[:, None] / UP
     return (across**2 + up**2 < 1).float()
 
 
-def region_weights(side: int, scaled: int, size: int) -> Tensor:
+def region_weights(zoom: Zoom, size: int) -> Tensor:
     """Shares of a feature map's cells inside and outside the face, float32 [size * size, 2], each summing to 1."""
-    inside = face_mask(side, scaled)
+    inside = face_mask(zoom)
     masks = torch.stack([inside, 1 - inside])
     pooled = functional.adaptive_avg_pool2d(masks, size).flatten(1)
     return (pooled / pooled.sum(1, keepdim=True)).T.contiguous()
 
 
 class RegionStatistics(nn.Module):
-    """Crops 0..255 [N, 3, 176, 176] to statistics [N, D] of a frozen EfficientNet-Lite0 (None: random, for tests).
+    """Views 0..255 [N, 3, 352, 176] to statistics [N, D] of a frozen EfficientNet-Lite0 (None: random, for tests).
 
-    One zoom's statistics follow the other's; ``size`` is how many one zoom has.
+    A view is the crop and, below it, the native one. One zoom's statistics follow the other's; ``size`` is how many
+    one zoom has.
     """
 
     def __init__(self, weights: Path | None) -> None:
@@ -94,21 +101,24 @@ class RegionStatistics(nn.Module):
         if weights is not None:
             load_imagenet(whole, weights)
         self.backbone = nn.ModuleList(list(fold_normalisation(whole.layers))[: READ_LAYERS[-1] + 1])
-        self.register_buffer("blur", blur_matrix(CROP_SIZE))
         self.requires_grad_(False)
         channels_last(self)
         self.size = 0
         with torch.inference_mode():
             for i, zoom in enumerate(ZOOMS):
-                maps = self._maps(torch.zeros(1, 3, CROP_SIZE, CROP_SIZE), zoom)
+                if zoom.residual:
+                    self.register_buffer(f"blur_{i}", blur_matrix(zoom.side))
+                maps = self._maps(torch.zeros(1, 3, 2 * CROP_SIZE, CROP_SIZE), i, zoom)
                 for j, features in enumerate(maps):
-                    shares = region_weights(zoom.side, zoom.scaled, features.shape[-1])
-                    self.register_buffer(f"regions_{i}_{j}", shares)
+                    self.register_buffer(f"regions_{i}_{j}", region_weights(zoom, features.shape[-1]))
                 self.size = 4 * sum(features.shape[1] for features in maps)
 
-    def _maps(self, images: Tensor, zoom: Zoom) -> list[Tensor]:
-        margin = (CROP_SIZE - zoom.side) // 2
-        x = images[:, :, margin : CROP_SIZE - margin, margin : CROP_SIZE - margin]
+    def _maps(self, views: Tensor, index: int, zoom: Zoom) -> list[Tensor]:
+        left = (CROP_SIZE - zoom.side) // 2
+        top = left + CROP_SIZE * zoom.native
+        x = views[:, :, top : top + zoom.side, left : left + zoom.side].float()
+        if zoom.residual:
+            x = residual_of(x, self.get_buffer(f"blur_{index}"))
         if zoom.scaled != zoom.side:
             x = functional.interpolate(x, (zoom.scaled, zoom.scaled), mode="bilinear", align_corners=False)
         x = (x - MEAN) / STD
@@ -119,17 +129,23 @@ class RegionStatistics(nn.Module):
                 maps.append(x)
         return maps
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, views: Tensor) -> Tensor:
         parts = []
-        residual = residual_of(images, self.get_buffer("blur"))
         for i, zoom in enumerate(ZOOMS):
-            for j, features in enumerate(self._maps(residual if zoom.residual else images, zoom)):
+            for j, features in enumerate(self._maps(views, i, zoom)):
                 flat, regions = features.flatten(2), self.get_buffer(f"regions_{i}_{j}")
                 mean = flat @ regions
                 variance = (flat * flat) @ regions - mean * mean
                 spread = torch.log(variance.clamp(min=0) + SMALLEST_VARIANCE) / 2
                 parts += [mean.flatten(1), spread.flatten(1)]
         return torch.cat(parts, 1)
+
+
+class LastZoomGate(Gate):
+    """A gate that looks at the last zoom's statistics (N, size) of all alone."""
+
+    def logits(self, features: Tensor) -> Tensor:
+        return super().logits(features[:, -self.layer.in_features :])
 
 
 def expert(zooms: Sequence[Perceptron]) -> Expert:
@@ -146,11 +162,11 @@ def mixture(experts: Sequence[Expert], gate: Gate) -> Mixture:
 def empty_mixture(size: int, hidden: int) -> Mixture:
     """A member of untrained experts whose perceptrons have ``hidden`` units, for statistics of ``size`` a zoom."""
     experts = [expert([Perceptron(size, hidden) for _ in ZOOMS]) for _ in EXPERTS]
-    return mixture(experts, Gate(size * len(ZOOMS), len(EXPERTS)))
+    return mixture(experts, LastZoomGate(size, len(EXPERTS)))
 
 
 class RegionMembers(nn.Module):
-    """Images [N, 3, S, S] to each member's logit [N, members, 1]."""
+    """Views [N, 3, 2S, S] to each member's logit [N, members, 1]."""
 
     experts = 1
     # in int8 the backbone's first blocks alone cost 0.02 of AUC, the others next to nothing
@@ -161,8 +177,8 @@ class RegionMembers(nn.Module):
         self.statistics = statistics
         self.members = nn.ModuleList(members)
 
-    def forward(self, images: Tensor) -> Tensor:
-        statistics = self.statistics(images)
+    def forward(self, views: Tensor) -> Tensor:
+        statistics = self.statistics(views)
         return torch.stack([member(statistics) for member in self.members], dim=1)[:, :, None]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from video_analyzer.calibration import Aggregation
 
 from training.common.manifest import Sample
 from training.video.corpus import Pixels, is_used
@@ -18,16 +19,21 @@ from training.video.fusion import Fusion
 from training.video.prepare import Prepared
 
 Array = npt.NDArray[np.float64]
+MEAN = Aggregation(kind="mean")
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Samples with their held-out logits [N], and the experts' mean held-out logits [N, experts]."""
+    """Samples with their held-out logits [N], and the experts' mean held-out logits [N, experts].
+
+    ``aggregation`` is how a clip's frames become its logit.
+    """
 
     samples: tuple[Sample, ...]
     logits: Array
     experts: Array
     face_pixels: Array
+    aggregation: Aggregation = MEAN
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -47,8 +53,12 @@ class Scores:
 
     def at(self, rows: npt.NDArray[np.int64]) -> Scores:
         """The scores of the given rows."""
-        return Scores(
-            tuple(self.samples[i] for i in rows.tolist()), self.logits[rows], self.experts[rows], self.face_pixels[rows]
+        return replace(
+            self,
+            samples=tuple(self.samples[i] for i in rows.tolist()),
+            logits=self.logits[rows],
+            experts=self.experts[rows],
+            face_pixels=self.face_pixels[rows],
         )
 
 
@@ -58,13 +68,13 @@ def read_document(bundle: Path) -> dict[str, Any]:
     return document
 
 
-def held_out_scores(prepared: Prepared, bundle: Path, variant: str = "fp32", crops: Pixels | None = None) -> Scores:
-    """Judge the samples of every fold that at least one member holds out; ``crops`` replace the prepared ones."""
+def held_out_scores(prepared: Prepared, bundle: Path, variant: str = "fp32", views: Pixels | None = None) -> Scores:
+    """Judge the samples of every fold that at least one member holds out; ``views`` replace the prepared ones."""
     document = read_document(bundle)
     held_out: list[list[int]] = document["calibration"]["held_out_folds"]
     fusion = Fusion(**{k: tuple(v) for k, v in document["calibration"]["fusion"].items()})
     rows = held_out_rows(prepared, held_out)
-    source = prepared.crops if crops is None else crops
+    source = prepared.views if views is None else views
     _, experts = run(bundle / document["variants"][variant]["file"], source[rows])
     samples = tuple(prepared.samples[i] for i in rows.tolist())
     return Scores(
@@ -72,6 +82,7 @@ def held_out_scores(prepared: Prepared, bundle: Path, variant: str = "fp32", cro
         unseen_mean(samples, fusion.joint(experts), held_out),
         unseen_mean(samples, experts, held_out),
         prepared.face_pixels[rows].astype(np.float64),
+        Aggregation.model_validate(document["calibration"]["aggregation"]),
     )
 
 
@@ -88,7 +99,7 @@ def genuine_clips(scores: Scores) -> Scores:
 
 
 def tracks(scores: Scores) -> Scores:
-    """Frames of one clip (same group, source and label) become one score, their mean; photos stay as they are."""
+    """Frames of one clip (same group, source and label) become one score; photos stay as they are."""
     members: dict[tuple[object, ...], list[int]] = {}
     for i, s in enumerate(scores.samples):
         clip = is_video(s) and s.group
@@ -98,7 +109,7 @@ def tracks(scores: Scores) -> Scores:
     first = scores.at(np.array([g[0] for g in groups], np.int64))
     return replace(
         first,
-        logits=np.array([scores.logits[g].mean() for g in groups]),
+        logits=np.array([scores.aggregation(scores.logits[g]) for g in groups]),
         experts=np.array([scores.experts[g].mean(0) for g in groups]).reshape(len(groups), -1),
         face_pixels=np.array([scores.face_pixels[g].mean() for g in groups]),
     )

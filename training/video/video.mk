@@ -8,7 +8,7 @@ VIDEO_PYTHON := PYTHONPATH=.:services/video_analyzer/src $(PYTHON_TRAINING)
 train-video:  ## train the video detector on $(DATA)/video and write models/video (half an hour; goes on where it was stopped)
 	$(VIDEO_PYTHON) -m training.video.prepare --corpus $(VIDEO_CORPUS)
 	$(VIDEO_PYTHON) -m training.video.experts --corpus $(VIDEO_CORPUS)
-	$(VIDEO_PYTHON) -m training.video.export --corpus $(VIDEO_CORPUS) --experts $(VIDEO_EXPERTS) --name lite0-regions --version 3.1.0 --out $(VIDEO_BUNDLE)
+	$(VIDEO_PYTHON) -m training.video.export --corpus $(VIDEO_CORPUS) --experts $(VIDEO_EXPERTS) --name lite0-regions --version 3.2.0 --out $(VIDEO_BUNDLE)
 	$(VIDEO_PYTHON) -m training.video.calibrate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE)
 	$(VIDEO_PYTHON) -m training.video.evaluate --corpus $(VIDEO_CORPUS) --bundle $(VIDEO_BUNDLE) --write
 

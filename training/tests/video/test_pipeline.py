@@ -16,7 +16,16 @@ from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Rec
 from training.video.calibrate import calibrate
 from training.video.fusion import ALONE, Fusion
 from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
-from training.video.regions import ZOOMS, RegionStatistics, blur_matrix, load_members, region_weights, residual_of
+from training.video.quantization import correct_bias, quantize
+from training.video.regions import (
+    ZOOMS,
+    RegionStatistics,
+    Zoom,
+    blur_matrix,
+    load_members,
+    region_weights,
+    residual_of,
+)
 from training.video.scores import held_out_scores, tracks
 from training.video.train import Config, Trainer, learning_rate, train, training_rows
 
@@ -94,56 +103,62 @@ def test_training_goes_on_where_it_stopped(prepared: Prepared, tmp_path: Path) -
 
 def test_experts_weigh_the_statistics_of_regions(prepared: Prepared, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    statistics, recipe = RegionStatistics(None), experts.Recipe(moved=1, degraded=1, seeds=2, hidden=4, epochs=2)
+    statistics = RegionStatistics(None)
+    recipe = experts.Recipe(moved=1, retouched=1, degraded=1, seeds=2, hidden=4, epochs=2)
     measured = experts.measured(prepared, recipe, statistics, tmp_path / "statistics")
-    assert measured.shape == (3, 30, len(ZOOMS) * statistics.size)
-    assert len(list((tmp_path / "statistics").iterdir())) == 3
+    assert measured.shape == (4, 30, len(ZOOMS) * statistics.size)
+    assert len(list((tmp_path / "statistics").iterdir())) == 4
     experts.train_members(prepared, measured, [[2, 4], [0, 3]], recipe, tmp_path / "experts.pt")
     members, held_out = load_members(tmp_path / "experts.pt", statistics)
     assert held_out == [[2, 4], [0, 3]]
     export.to_onnx(export.Ensemble(members, ALONE), tmp_path / "experts.onnx")
-    logit, each = export.run(tmp_path / "experts.onnx", prepared.crops[:5])
-    images = torch.from_numpy(export.as_input(prepared.crops[:5])).float()
-    np.testing.assert_allclose(each, members(images).detach().numpy(), atol=0.01)
+    logit, each = export.run(tmp_path / "experts.onnx", prepared.views[:5])
+    views = torch.from_numpy(export.as_input(prepared.views[:5])).float()
+    np.testing.assert_allclose(each, members(views).detach().numpy(), atol=0.01)
     np.testing.assert_allclose(logit, each[..., 0].mean(1), atol=0.01)
     assert (each[:, 0, 0] != each[:, 1, 0]).all()
-    inputs = export.as_input(prepared.crops[:4])
-    export.quantize(tmp_path / "experts.onnx", tmp_path / "int8.onnx", inputs, members.precise)
+    inputs = export.as_input(prepared.views[:4])
+    quantize(tmp_path / "experts.onnx", tmp_path / "int8.onnx", inputs, members.precise)
     graph = onnx.load(tmp_path / "int8.onnx").graph
     quantized = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     in_float = [node.name for node in graph.node if node.op_type == "Conv" and node.input[0] not in quantized]
     assert in_float
     assert all(members.precise.search(name) for name in in_float)
+    exact, rough = each[:4], export.run(tmp_path / "int8.onnx", prepared.views[:4])[1]
+    correct_bias(tmp_path / "int8.onnx", tmp_path / "experts.onnx", inputs)
+    corrected = export.run(tmp_path / "int8.onnx", prepared.views[:4])[1]
+    assert np.abs(corrected - exact).mean() < np.abs(rough - exact).mean()
 
 
 def test_what_was_measured_is_read_again(prepared: Prepared, tmp_path: Path) -> None:
-    recipe = experts.Recipe(moved=0, degraded=0)
+    recipe = experts.Recipe(moved=0, retouched=0, degraded=0)
     first = experts.measured(prepared, recipe, RegionStatistics(None), tmp_path)
     np.testing.assert_array_equal(experts.measured(prepared, recipe, RegionStatistics(None), tmp_path), first)
-    other = replace(prepared, crops=255 - np.asarray(prepared.crops))
+    other = replace(prepared, views=255 - np.asarray(prepared.views))
     assert (experts.measured(other, recipe, RegionStatistics(None), tmp_path) != first).any()
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_copies_are_the_crop_itself_then_moved_then_degraded_ones(prepared: Prepared) -> None:
-    recipe = experts.Recipe(moved=1, degraded=6)
-    own, moved, *degraded = (experts.copy_of(prepared, 3, copy, recipe) for copy in range(recipe.copies))
-    np.testing.assert_array_equal(own, prepared.crops[3])
+def test_copies_are_the_view_itself_then_moved_then_retouched_then_degraded_ones(prepared: Prepared) -> None:
+    recipe = experts.Recipe(moved=1, retouched=3, degraded=6)
+    own, moved, *changed = (experts.copy_of(prepared, 3, copy, recipe) for copy in range(recipe.copies))
+    np.testing.assert_array_equal(own, prepared.views[3])
     assert (moved != own).any()
     np.testing.assert_array_equal(moved, experts.copy_of(prepared, 3, 1, recipe))
-    assert len({copy.tobytes() for copy in degraded}) == 6
+    assert len({copy.tobytes() for copy in changed}) == 9
+    assert all(copy.shape == own.shape for copy in changed)
 
 
 def test_the_gate_tells_degraded_crops_and_expects_clean_ones(prepared: Prepared) -> None:
-    recipe = experts.Recipe(moved=1, degraded=1, clean_odds=1.0)
+    recipe = experts.Recipe(moved=1, retouched=0, degraded=1, clean_odds=1.0)
     random = np.random.default_rng(0)
-    statistics = random.normal(size=(3, 30, 8)).astype(np.float32)
+    statistics = random.normal(size=(3, 30, 9)).astype(np.float32)
     statistics[2, :, -1] += 3
     training = experts.Training(prepared, statistics, (0,))
-    chances = training.gate(recipe)(torch.from_numpy(statistics.reshape(-1, 8))).detach().numpy()[:, 1].reshape(3, 30)
+    chances = training.gate(recipe)(torch.from_numpy(statistics.reshape(-1, 9))).detach().numpy()[:, 1].reshape(3, 30)
     assert chances[:2].mean() < 0.2
     assert chances[2].mean() > 0.8
-    expecting = training.gate(replace(recipe, clean_odds=10.0))(torch.from_numpy(statistics.reshape(-1, 8)))
+    expecting = training.gate(replace(recipe, clean_odds=10.0))(torch.from_numpy(statistics.reshape(-1, 9)))
     assert expecting.detach()[:, 1].mean() < chances.mean()
 
 
@@ -158,7 +173,7 @@ def test_what_tells_the_faces_size_is_taken_out() -> None:
 
 
 def test_regions_hold_the_face_and_what_surrounds_it() -> None:
-    inside, outside = region_weights(112, 176, 11).T.reshape(2, 11, 11)
+    inside, outside = region_weights(Zoom(112, 176), 11).T.reshape(2, 11, 11)
     assert inside.sum() == pytest.approx(1)
     assert inside[5, 5] > 0
     assert outside[5, 5] == 0
@@ -188,7 +203,7 @@ def test_learning_rate_warms_up_and_decays() -> None:
 def test_bundle_carries_each_members_held_out_logits(bundle: Path, prepared: Prepared) -> None:
     document = json.loads((bundle / "model.json").read_text())
     assert document["calibration"]["held_out_folds"] == [[2, 4], [0, 3]]
-    logit, each = export.run(bundle / "video.fp32.onnx", prepared.crops[:5])
+    logit, each = export.run(bundle / "video.fp32.onnx", prepared.views[:5])
     stored = document["calibration"]["fusion"]
     fusion = Fusion(tuple(stored["scale"]), tuple(stored["offset"]))
     np.testing.assert_allclose(logit, fusion.joint(each).mean(1), atol=1e-3)
@@ -199,15 +214,15 @@ def test_bundle_carries_each_members_held_out_logits(bundle: Path, prepared: Pre
 
 def test_calibrates_and_writes_the_card(bundle: Path, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     # two steps teach nothing, so the members' logits are replaced by ones that know the answer
-    def knowing(_path: Path, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        labels = np.array([prepared.samples[row_of[crop.tobytes()]].label for crop in crops])
-        spread = np.linspace(-1, 1, len(crops))
+    def knowing(_path: Path, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.array([prepared.samples[row_of[view.tobytes()]].label for view in views])
+        spread = np.linspace(-1, 1, len(views))
         each = np.repeat((labels * 1.5 + spread)[:, None, None], 2, 1).repeat(2, 2)
         return Fusion().joint(each).mean(1), each
 
-    row_of = {np.asarray(crop).tobytes(): i for i, crop in enumerate(prepared.crops)}
+    row_of = {np.asarray(view).tobytes(): i for i, view in enumerate(prepared.views)}
     monkeypatch.setattr("training.video.scores.run", knowing)
-    monkeypatch.setattr(evaluate, "degraded", lambda crops, _change: crops)
+    monkeypatch.setattr(evaluate, "degraded", lambda views, _change: views)
     monkeypatch.setattr(evaluate, "imagenet_weights", lambda: None)
     calibrate(prepared, bundle)
     calibration = json.loads((bundle / "model.json").read_text())["calibration"]

@@ -27,7 +27,8 @@ def resize(image: Pixels, width: int, height: int, *, average: bool) -> Pixels:
         scaled = _averaged_columns(_averaged(image, height), width)
     else:
         scaled = _interpolated(_interpolated(image, height).transpose(1, 0, 2), width).transpose(1, 0, 2)
-    return np.ascontiguousarray(np.rint(scaled).clip(0, 255), np.uint8)
+    # weights are positive and sum to 1: nothing leaves 0..255
+    return np.ascontiguousarray(np.rint(scaled), np.uint8)
 
 
 def grey(rgb: Pixels) -> Pixels:
@@ -60,10 +61,8 @@ def _averaged(values: npt.NDArray[Any], size: int) -> Floats:
         return values.astype(np.float32)
     factor, rest = divmod(length, size)
     if rest == 0 and values.dtype == np.uint8 and factor <= 256:
-        total = values[0::factor].astype(np.uint16)
-        for offset in range(1, factor):
-            total += values[offset::factor]
-        return total * np.float32(1 / factor)
+        total = np.add.reduce(values.reshape(size, factor, *values.shape[1:]), axis=1, dtype=np.uint16)
+        return np.asarray(total * np.float32(1 / factor), np.float32)
     scale = length / size
     starts = np.arange(size) * scale
     ends = np.minimum(starts + scale, length)
