@@ -140,7 +140,7 @@ def paired(frames: Scores) -> tuple[Interval, float, int] | None:
     return figure, paired_accuracy(frames.logits[real], frames.logits[fake]), len(common)
 
 
-def called(parts: Sequence[Scores]) -> list[float]:
+def shares_over_zero(parts: Sequence[Scores]) -> list[float]:
     """Shares of the genuine clips and of the fakes that are over 0: of all, and with sources evened."""
     rates = []
     for chosen in ([genuine_clips(p) for p in parts], [p.where(lambda s: s.label == 1) for p in parts]):
@@ -160,9 +160,9 @@ def false_alarm_table(clips: Scores, held_out: Sequence[Sequence[int]]) -> str:
         if not (development.labels == 0).any():
             continue
         parts.append(replace(own, logits=own.logits - false_alarm_threshold(development, FALSE_ALARMS)))
-        rows.append((f"folds {', '.join(map(str, folds))}", *called(parts[-1:])))
+        rows.append((f"folds {', '.join(map(str, folds))}", *shares_over_zero(parts[-1:])))
     if parts:
-        rows.append(("all, each at its own threshold", *called(parts)))
+        rows.append(("all, each at its own threshold", *shares_over_zero(parts)))
     header = ("judged on", CALLED[0], "real, sources evened", CALLED[1], "fake, methods evened")
     return table(header, rows)
 

@@ -73,7 +73,7 @@ def correct_bias(path: Path, reference: Path, views: Pixels) -> None:
         node.input[:] = [corrected if given == name else given for given in node.input]
     place = next(i for i, node in enumerate(model.graph.node) if name in node.output)
     model.graph.node.insert(place + 1, helper.make_node("Sub", [name, "bias_of_int8"], [corrected], name=corrected))
-    model.graph.initializer.append(numpy_helper.from_array(bias.astype(np.float32), "bias_of_int8"))
+    model.graph.initializer.append(numpy_helper.from_array(bias, "bias_of_int8"))
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
