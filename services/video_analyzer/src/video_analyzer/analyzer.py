@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from sg_common.analysis import AnalysisOptions, Job, ModelInfo, Status
 from sg_common.bundle import load_bundle
 from sg_common.errors import BundleError
-from sg_common.media import Frame, VideoInfo, open_video
+from sg_common.media import VideoInfo, open_video
 
 from video_analyzer.calibration import as_logits, read_task_fields
-from video_analyzer.detector import ClipSearch, Face, FaceDetector
-from video_analyzer.quality import Flaw, QualityGates, describe
+from video_analyzer.detector import FaceDetector
+from video_analyzer.following import FaceFollower, FoundFace
+from video_analyzer.quality import QualityGates, describe
 from video_analyzer.report import VideoReport
-from video_analyzer.scoring import Box, ClipEvidence, Conclusion, JudgedFace
+from video_analyzer.scoring import ClipEvidence, Conclusion, JudgedFace
 from video_analyzer.settings import VideoSettings
-from video_analyzer.tracks import Track, Tracker, displayed
 
 ACCURACY_BUDGET = 0.01
 """AUC that a faster variant of the model may lose."""
@@ -76,7 +73,7 @@ class VideoAnalyzer:
         Raises:
             ServiceError: as in `sg_common.errors`; `MissingStream` when the file has no video.
         """
-        clip = _Clip(ClipEvidence(self._calibration), ClipSearch(self._detector))
+        clip = _Clip(ClipEvidence(self._calibration), self.follower())
         with open_video(
             path,
             sample_rate=options.sample_rate,
@@ -86,31 +83,18 @@ class VideoAnalyzer:
         ) as reader:
             for frame in reader:
                 job.check()
-                self._search(clip, frame)
+                faces = clip.follower.faces(frame)
+                if faces:
+                    clip.waiting.append(_WaitingFrame(frame.number, frame.time, faces))
                 if clip.pending_crops >= self._settings.video_batch_size:
                     self._judge(clip, job)
                 job.progress(frame.time, reader.info.duration)
             self._judge(clip, job)
             return self._report(clip, reader.info, options, job)
 
-    def _search(self, clip: _Clip, frame: Frame) -> None:
-        """Find and follow the frame's faces; those fit to be judged wait for the next batch."""
-        clip.analyzed_frames += 1
-        found = sorted(clip.search.faces(frame.rgb), key=lambda face: -face.width * face.height)
-        faces = found[: self._settings.video_max_faces]
-        clip.crowded_out += len(found) - len(faces)
-        waiting = _WaitingFrame(frame.number, frame.time)
-        for face, track in zip(faces, clip.tracker.update(frame.rgb, frame.time, faces, frame.scale), strict=True):
-            if track is None:
-                continue
-            flaw = self._gates.check(frame.rgb, face, frame.scale)
-            if flaw is not None:
-                clip.flaws[flaw] += 1
-                continue
-            crop = self._input.crop(frame.rgb, face)
-            waiting.faces.append(_WaitingFace(track, displayed_box(face, frame), crop))
-        if waiting.faces:
-            clip.waiting.append(waiting)
+    def follower(self) -> FaceFollower:
+        """What finds and follows the faces of one clip."""
+        return FaceFollower(self._detector, self._input, self._gates, self._settings.video_max_faces)
 
     def _judge(self, clip: _Clip, job: Job) -> None:
         """Score the waiting crops, a batch at a time, and take in their frames."""
@@ -126,18 +110,18 @@ class VideoAnalyzer:
             judged = [JudgedFace(face.track, next(scored), face.box) for face in frame.faces]
             clip.evidence.add_frame(frame.number, frame.time, judged)
         clip.waiting.clear()
-        for track in clip.tracker.prune():
+        for track in clip.follower.tracker.prune():
             clip.evidence.stray_logits.extend(track.logits)
 
     def _report(self, clip: _Clip, info: VideoInfo, options: AnalysisOptions, job: Job) -> VideoReport:
-        tracks, evidence = clip.tracker.tracks, clip.evidence
+        tracks, evidence = clip.follower.tracker.tracks, clip.evidence
         conclusion = evidence.conclude(tracks)
         return VideoReport(
             manipulation_probability=conclusion.probability,
             verdict=conclusion.verdict,
             status=conclusion.status,
             total_frames=info.total_frames,
-            analyzed_frames=clip.analyzed_frames,
+            analyzed_frames=clip.follower.frames,
             video_duration=info.duration,
             fps=info.fps,
             resolution=f"{info.width}x{info.height}",
@@ -154,25 +138,18 @@ class VideoAnalyzer:
         sentences = []
         if conclusion.reason is not None:
             sentences.append(_reason(clip, conclusion, options))
-        sentences.append(describe(clip.flaws, self._gates.min_face_pixels))
-        if clip.crowded_out:
+        sentences.append(describe(clip.follower.flaws, self._gates.min_face_pixels))
+        if clip.follower.crowded_out:
             limit = self._settings.video_max_faces
             sentences.append(f"Only the {limit} largest faces of a frame were followed.")
         return " ".join(filter(None, sentences)) or None
 
 
-@dataclass
-class _WaitingFace:
-    track: Track
-    box: Box
-    crop: npt.NDArray[np.uint8]
-
-
-@dataclass
+@dataclass(frozen=True)
 class _WaitingFrame:
     number: int
     time: float
-    faces: list[_WaitingFace] = field(default_factory=list)
+    faces: list[FoundFace]
 
 
 @dataclass
@@ -180,12 +157,8 @@ class _Clip:
     """The state of one analysis."""
 
     evidence: ClipEvidence
-    search: ClipSearch
-    tracker: Tracker = field(default_factory=Tracker)
+    follower: FaceFollower
     waiting: list[_WaitingFrame] = field(default_factory=list)
-    flaws: Counter[Flaw] = field(default_factory=Counter)
-    analyzed_frames: int = 0
-    crowded_out: int = 0
 
     @property
     def pending_crops(self) -> int:
@@ -194,8 +167,8 @@ class _Clip:
 
 def _reason(clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> str:
     """Why there is no full verdict, and what the caller can do about it."""
-    frames = f"{clip.analyzed_frames} analysed frame{'' if clip.analyzed_frames == 1 else 's'}"
-    if not clip.tracker.tracks:
+    frames = f"{clip.follower.frames} analysed frame{'' if clip.follower.frames == 1 else 's'}"
+    if not clip.follower.tracker.tracks:
         sentence = f"No face was found in the {frames}"
     else:
         sentence = f"Of the {frames}, {conclusion.reason}"
@@ -204,12 +177,3 @@ def _reason(clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> st
         advice = f"use a sample_rate below {options.sample_rate}, or none"
     status = "" if conclusion.status is Status.INCONCLUSIVE else "; the verdict stays uncertain"
     return f"{sentence}{status}: {advice}."
-
-
-def displayed_box(face: Face, frame: Frame) -> Box:
-    """The face as (x, y, width, height) in whole pixels of the displayed video, clipped to it."""
-    box = displayed(face, frame.scale)
-    height, width = (round(side / frame.scale) for side in frame.rgb.shape[:2])
-    x0, y0 = max(0, round(box.x)), max(0, round(box.y))
-    x1, y1 = min(width, round(box.x + box.width)), min(height, round(box.y + box.height))
-    return x0, y0, max(0, x1 - x0), max(0, y1 - y0)

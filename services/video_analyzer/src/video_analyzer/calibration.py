@@ -132,10 +132,6 @@ class Calibration(BaseModel):
         scaled = np.asarray(logits, np.float64) / self.temperature + self.bias
         return np.asarray(np.round(0.5 * (1 + np.tanh(scaled / 2)), 6), np.float64)
 
-    def aggregate(self, logits: npt.ArrayLike) -> float:
-        """The calibrated probability of a track's judged frames, (N,) logits, N at least 1."""
-        return float(self.probability(self.aggregation(np.asarray(logits, np.float64))))
-
     def verdict(self, probability: float) -> Verdict:
         if probability >= self.thresholds.likely_deepfake:
             return Verdict.LIKELY_DEEPFAKE
