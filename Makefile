@@ -81,7 +81,7 @@ lock: setup  ## remake the requirement locks
 -include docker/docker.mk benchmarks/faults/faults.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk
 
 # Their rules are in training/*/*.mk.
-test-training evaluate-audio evaluate-video train-video fine-tune-video: setup-training
+test-training evaluate-audio evaluate-video calibrate-video train-video fine-tune-video: setup-training
 train-audio: setup-training .venv-training/.engines
 
 docs: setup  ## remake docs/configuration.md from the settings

@@ -20,6 +20,10 @@ class Calibration:
     def probabilities(self, logits: ArrayLike) -> Array:
         return sigmoid(np.asarray(logits, dtype=np.float64) / self.temperature + self.bias)
 
+    def logit(self, probability: float) -> float:
+        """The logit whose probability is the given one."""
+        return (float(np.log(probability / (1 - probability))) - self.bias) * self.temperature
+
 
 def sigmoid(x: Array) -> Array:
     """Logistic function without overflow."""

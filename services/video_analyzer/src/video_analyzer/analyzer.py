@@ -73,7 +73,15 @@ class VideoAnalyzer:
         Raises:
             ServiceError: as in `sg_common.errors`; `MissingStream` when the file has no video.
         """
-        clip = _Clip(ClipEvidence(self._calibration), self.follower())
+        clip = self._read(path, options, job)
+        return self._report(clip, options, job)
+
+    def examine(self, path: Path, options: AnalysisOptions, job: Job) -> Examination:
+        """Judge a file as `analyze` does and give what calibration is fitted on; raises the same."""
+        clip = self._read(path, options, job)
+        return Examination(clip.evidence.conclude(clip.follower.tracker.tracks), clip.evidence.face_pixels)
+
+    def _read(self, path: Path, options: AnalysisOptions, job: Job) -> _Clip:
         with open_video(
             path,
             sample_rate=options.sample_rate,
@@ -81,6 +89,7 @@ class VideoAnalyzer:
             limits=self._settings.decode_limits(),
             job=job,
         ) as reader:
+            clip = _Clip(reader.info, ClipEvidence(self._calibration), self._follower())
             for frame in reader:
                 job.check()
                 faces = clip.follower.faces(frame)
@@ -90,10 +99,9 @@ class VideoAnalyzer:
                     self._judge(clip, job)
                 job.progress(frame.time, reader.info.duration)
             self._judge(clip, job)
-            return self._report(clip, reader.info, options, job)
+            return clip
 
-    def follower(self) -> FaceFollower:
-        """What finds and follows the faces of one clip."""
+    def _follower(self) -> FaceFollower:
         return FaceFollower(self._detector, self._input, self._gates, self._settings.video_max_faces)
 
     def _judge(self, clip: _Clip, job: Job) -> None:
@@ -113,8 +121,8 @@ class VideoAnalyzer:
         for track in clip.follower.tracker.prune():
             clip.evidence.stray_logits.extend(track.logits)
 
-    def _report(self, clip: _Clip, info: VideoInfo, options: AnalysisOptions, job: Job) -> VideoReport:
-        tracks, evidence = clip.follower.tracker.tracks, clip.evidence
+    def _report(self, clip: _Clip, options: AnalysisOptions, job: Job) -> VideoReport:
+        tracks, evidence, info = clip.follower.tracker.tracks, clip.evidence, clip.info
         conclusion = evidence.conclude(tracks)
         return VideoReport(
             manipulation_probability=conclusion.probability,
@@ -146,6 +154,14 @@ class VideoAnalyzer:
 
 
 @dataclass(frozen=True)
+class Examination:
+    """What a clip gives before it is put into words. `face_pixels`: mean longer side of the judged faces."""
+
+    conclusion: Conclusion
+    face_pixels: float
+
+
+@dataclass(frozen=True)
 class _WaitingFrame:
     number: int
     time: float
@@ -156,6 +172,7 @@ class _WaitingFrame:
 class _Clip:
     """The state of one analysis."""
 
+    info: VideoInfo
     evidence: ClipEvidence
     follower: FaceFollower
     waiting: list[_WaitingFrame] = field(default_factory=list)

@@ -94,14 +94,22 @@ class ClipEvidence:
 
     Attributes:
         judged_frames: frames in which at least one face was judged.
+        judged_faces: faces judged in them.
         stray_logits: of tracks that were dropped for there being too many.
     """
 
     calibration: Calibration
     judged_frames: int = 0
+    judged_faces: int = 0
     stray_logits: array[float] = field(default_factory=lambda: array("d"))
     timeline: Timeline = field(default_factory=Timeline)
     _worst: list[tuple[float, int, SuspiciousFrame]] = field(default_factory=list)
+    _face_pixels: int = 0
+
+    @property
+    def face_pixels(self) -> float:
+        """Mean longer side of the judged faces, pixels of the displayed video; 0 without any."""
+        return self._face_pixels / max(1, self.judged_faces)
 
     def add_frame(self, number: int, time: float, faces: Iterable[JudgedFace]) -> None:
         """Take in a frame's judged faces; frames come in order of time."""
@@ -109,6 +117,8 @@ class ClipEvidence:
         if not judged:
             return
         self.judged_frames += 1
+        self.judged_faces += len(judged)
+        self._face_pixels += sum(max(face.box[2:]) for face in judged)
         for face in judged:
             face.track.logits.append(face.logit)
         worst = max(judged, key=lambda face: face.logit)
