@@ -57,7 +57,7 @@ analyze: setup  ## judge one file: make analyze FILE=clip.mp4
 lint-python: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests) tests/support tests/e2e tests/*.py tools benchmarks docker
+	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests) testbed tests/e2e tests/*.py tools benchmarks docker
 
 lint-training: setup-training
 	.venv-training/bin/python -m mypy training

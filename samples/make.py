@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.support.faces import Actor, scene
-from tests.support.media import Film, Sound, write_media
-from tests.support.speech import RATE, SENTENCES, speak
+from testbed.faces import Actor, scene
+from testbed.media import Film, Sound, write_media
+from testbed.speech import RATE, SENTENCES, speak
 
 HERE = Path(__file__).parent
 SECONDS = 6

@@ -18,7 +18,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from tests.support.faces import ASTRONAUT
+from testbed.faces import ASTRONAUT
 
 TEXT = "This is the clinic calling about your appointment on Thursday. Please call us back before noon to confirm it."
 SIDE = 256

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from testbed.running import wait_for
 from tests.e2e.conftest import ROOT, start, stop
-from tests.support.running import wait_for
 
 
 @pytest.mark.parametrize("kind", ["audio", "video"])
