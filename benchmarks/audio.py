@@ -34,7 +34,7 @@ from sg_common.analysis import AnalysisOptions, Job
 from sg_common.bundle import load_bundle
 from sg_common.media import open_audio
 
-from tests.support.speech import RATE, speech
+from testbed.speech import RATE, speech
 
 MINUTES = 10
 """Length of the recording that the stages are measured on."""

@@ -24,7 +24,7 @@ from video_analyzer.quality import Flaw, QualityGates, grey_face, sharpness
 from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import Tracker, appearance
 
-from tests.support.faces import Pixels, backdrop
+from testbed.faces import Pixels, backdrop
 
 CROP_SCALE = 1.75
 WIDTH, HEIGHT = 640, 400

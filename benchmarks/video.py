@@ -27,8 +27,8 @@ from video_analyzer.detector import ClipSearch
 from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import Tracker
 
-from tests.support.faces import Actor, Pixels, scene
-from tests.support.media import write_video
+from testbed.faces import Actor, Pixels, scene
+from testbed.media import write_video
 
 FPS = 30
 LOOP_SECONDS = 20

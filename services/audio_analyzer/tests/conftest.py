@@ -11,7 +11,7 @@ from audio_analyzer.speech import VoiceActivity
 from sg_common.bundle import load_bundle
 from sg_common.runtime import Runtime
 
-from tests.support.audio_bundle import make_audio_bundle
+from testbed.audio_bundle import make_audio_bundle
 
 MODELS = Path(__file__).parents[3] / "models"
 

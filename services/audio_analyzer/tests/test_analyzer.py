@@ -14,9 +14,9 @@ from audio_analyzer.settings import AudioSettings
 from sg_common.analysis import AnalysisOptions, Job, Progress, Status, Verdict
 from sg_common.errors import BundleError, Cancelled, DeadlineExceeded, MissingStream, NotMedia
 
-from tests.support.audio_bundle import CALIBRATION, make_audio_bundle
-from tests.support.media import Film, Samples, Sound, remux, write_audio, write_media
-from tests.support.speech import RATE, music, noise, silence, speech
+from testbed.audio_bundle import CALIBRATION, make_audio_bundle
+from testbed.media import Film, Samples, Sound, remux, write_audio, write_media
+from testbed.speech import RATE, music, noise, silence, speech
 
 SCORES_AGREE = 1e-3
 

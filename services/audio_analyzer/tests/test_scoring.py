@@ -22,7 +22,7 @@ from sg_common.bundle import load_bundle
 from sg_common.errors import BundleError
 from sg_common.runtime import Runtime
 
-from tests.support.audio_bundle import CALIBRATION, WINDOW, make_audio_bundle
+from testbed.audio_bundle import CALIBRATION, WINDOW, make_audio_bundle
 
 SCALE = Calibration.model_validate(CALIBRATION)
 

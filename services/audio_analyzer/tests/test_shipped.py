@@ -13,8 +13,8 @@ from sg_common.analysis import AnalysisOptions, Job, Status
 from sg_common.bundle import load_bundle, read_spec
 from sg_common.runtime import Runtime
 
-from tests.support.media import write_audio
-from tests.support.speech import RATE, noise, speech
+from testbed.media import write_audio
+from testbed.speech import RATE, noise, speech
 
 MODELS = Path(__file__).parents[3] / "models"
 AUDIO = read_spec(MODELS / "audio")

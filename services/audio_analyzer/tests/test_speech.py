@@ -10,7 +10,7 @@ import pytest
 from audio_analyzer.spec import SpeechRules
 from audio_analyzer.speech import Piece, Samples, SpeechGate, SpeechStream, VoiceActivity
 
-from tests.support.speech import RATE, music, noise, silence, speech
+from testbed.speech import RATE, music, noise, silence, speech
 
 FRAME = 512
 RULES = SpeechRules(

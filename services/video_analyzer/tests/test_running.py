@@ -15,9 +15,9 @@ from sg_common.errors import BundleError, Cancelled, DeadlineExceeded
 from video_analyzer.analyzer import VideoAnalyzer
 from video_analyzer.report import VideoReport
 
-from tests.support.face_model import write_green_bundle
-from tests.support.faces import HOPPER, Actor, scene
-from tests.support.media import remux, write_video
+from testbed.face_model import write_green_bundle
+from testbed.faces import HOPPER, Actor, scene
+from testbed.media import remux, write_video
 
 PEOPLE = scene(
     Actor(place=lambda n: (0.3, 0.5)),

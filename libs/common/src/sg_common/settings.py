@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -15,7 +15,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sg_common.cpu import read_cpu_facts
 from sg_common.errors import SettingsError
 from sg_common.media.limits import DecodeLimits
-from sg_common.runtime import Runtime
+
+if TYPE_CHECKING:
+    from sg_common.runtime import Runtime
 
 GIB = 1024**3
 
@@ -123,6 +125,9 @@ class ServiceSettings(BaseSettings):
 
     def runtime(self) -> Runtime:
         """How this service's sessions run."""
+        # ONNX Runtime is loaded only where something is judged.
+        from sg_common.runtime import Runtime  # noqa: PLC0415
+
         return Runtime(threads=self.threads, arena=self.memory_arena)
 
     def concurrency(self) -> int:
@@ -140,10 +145,8 @@ class ServiceSettings(BaseSettings):
         )
 
     def work_folder(self, kind: str) -> Path:
-        """The folder for work files of this service, made when missing."""
-        folder = self.work_dir or Path(tempfile.gettempdir()) / f"silver-guardian-{kind}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """The folder for work files of this service."""
+        return self.work_dir or Path(tempfile.gettempdir()) / f"silver-guardian-{kind}"
 
 
 def model_dir_field(kind: str) -> Path | None:

@@ -16,8 +16,8 @@ import pytest
 from sg_common.errors import BundleError
 from sg_common.http.state import ServiceState
 
-from tests.support.analyzer import BytesAnalyzer, bytes_service
-from tests.support.running import running, wait_for
+from testbed.analyzer import BytesAnalyzer, bytes_service
+from testbed.running import running, wait_for
 
 Service = tuple[str, ServiceState]
 MEDIA = b"MEDIA " + bytes(range(256)) * 40

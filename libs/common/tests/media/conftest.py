@@ -12,7 +12,7 @@ import pytest
 from sg_common.analysis import Job
 from sg_common.media import AudioInfo, DecodeLimits, Frame, FrameBudget, VideoInfo, open_audio, open_video
 
-from tests.support.media import Samples
+from testbed.media import Samples
 
 
 class DecodeAudio(Protocol):

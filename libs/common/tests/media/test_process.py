@@ -15,7 +15,7 @@ from sg_common.analysis import Job
 from sg_common.errors import Cancelled, DeadlineExceeded, Undecodable
 from sg_common.media import DecodeLimits, FrameBudget, open_audio, open_video
 
-from tests.support.media import tone, write_audio, write_video
+from testbed.media import tone, write_audio, write_video
 
 from .conftest import DecodeVideo, children
 

@@ -10,9 +10,9 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sg_common.errors import ServiceError
-from sg_common.http.problem import problem_response
+from sg_common.errors import UnexpectedFailure
 from sg_common.observability import Metrics, request_id
+from sg_common.serving.problems import problem_response
 
 log = logging.getLogger("sg_common.access")
 
@@ -46,12 +46,11 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception:
+        except Exception as error:
             log.exception("unexpected failure")
             if status:
                 raise
-            bug = ServiceError("an unexpected failure; its log record carries this request_id")
-            await problem_response(bug)(scope, receive, send_with_id)
+            await problem_response(UnexpectedFailure(error))(scope, receive, send_with_id)
         finally:
             self._record(scope, status, time.perf_counter() - started)
             request_id.reset(token)

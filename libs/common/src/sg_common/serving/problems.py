@@ -1,35 +1,17 @@
-"""Failures as `application/problem+json` (RFC 9457)."""
+"""Failures as HTTP answers: problem documents, and their description for OpenAPI."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from sg_common.errors import MalformedRequest, ServiceError
-from sg_common.observability import request_id
-
-MEDIA_TYPE = "application/problem+json"
-TYPE_PREFIX = "urn:silver-guardian:problem:"
-
-
-class Problem(BaseModel):
-    """A problem document; `detail` says what the caller can do."""
-
-    type: str = Field(examples=[TYPE_PREFIX + "not-media"])
-    title: str
-    status: int
-    detail: str
-    request_id: str | None
-
-
-def problem_document(error: ServiceError) -> Problem:
-    """The document for a failure."""
-    return _document(error.status, error.code, error.title, error.detail)
+from sg_common.problem import MEDIA_TYPE, Problem
 
 
 def problem_response(error: ServiceError) -> JSONResponse:
@@ -37,7 +19,17 @@ def problem_response(error: ServiceError) -> JSONResponse:
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if error.ends_connection:
         headers["Connection"] = "close"
-    return _response(problem_document(error), headers)
+    return _response(Problem.of(error), headers)
+
+
+def described(*failures: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of these failures' answers, by status."""
+    titles: dict[int | str, list[str]] = {}
+    for failure in failures:
+        title = failure.title + ("; carries Retry-After" if failure.default_retry_after else "")
+        titles.setdefault(failure.status, []).append(title)
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"description": ", or: ".join(said), "content": content} for status, said in titles.items()}
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -51,7 +43,8 @@ def install_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
         phrase = HTTPStatus(error.status_code).phrase
         code = phrase.lower().replace(" ", "-")
-        return _response(_document(error.status_code, code, phrase, str(error.detail)), dict(error.headers or {}))
+        problem = Problem.coded(code, phrase, error.status_code, str(error.detail))
+        return _response(problem, dict(error.headers or {}))
 
     async def on_validation_error(_: Request, error: Exception) -> JSONResponse:
         return problem_response(MalformedRequest(str(error)))
@@ -59,10 +52,6 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, on_service_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
-
-
-def _document(status: int, code: str, title: str, detail: str) -> Problem:
-    return Problem(type=TYPE_PREFIX + code, title=title, status=status, detail=detail, request_id=request_id.get())
 
 
 def _response(body: Problem, headers: dict[str, str]) -> JSONResponse:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable
 
 from sg_common.analysis import Analyzer
-from sg_common.errors import BundleError, Unavailable
+from sg_common.aws.objects import ObjectStore
+from sg_common.errors import ConfigurationError, Unavailable
 from sg_common.observability import Metrics
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
@@ -19,7 +21,11 @@ log = logging.getLogger(__name__)
 
 
 class ServiceHost:
-    """What every door that stays up shares."""
+    """What every door that stays up shares.
+
+    Raises:
+        SettingsError: the work folder cannot be used.
+    """
 
     def __init__(self, service: AnalyzerService, settings: ServiceSettings) -> None:
         self.service = service
@@ -27,7 +33,8 @@ class ServiceHost:
         self.started = time.monotonic()
         self.metrics = Metrics(service.name)
         self.workspace = Workspace(settings.work_folder(service.kind))
-        self.s3 = S3Source(AllowList(settings.s3_allow), settings.max_upload_bytes)
+        self.store = ObjectStore()
+        self.s3 = S3Source(self.store, AllowList(settings.s3_allow), settings.max_upload_bytes)
         self.analyzer: Analyzer | None = None
         self.draining = False
 
@@ -37,28 +44,40 @@ class ServiceHost:
             return "draining"
         return "loading" if self.analyzer is None else "ready"
 
-    def load_in_background(self, on_failure: Callable[[str], None]) -> threading.Thread:
-        """Load the models beside the event loop, so that /health answers meanwhile."""
-        thread = threading.Thread(target=self._load, args=(on_failure,), name="load", daemon=True)
-        thread.start()
-        return thread
+    def load_in_background(self, on_failure: Callable[[Exception], None]) -> None:
+        """Get ready beside the event loop, so that /health answers meanwhile.
 
-    def _load(self, on_failure: Callable[[str], None]) -> None:
+        Args:
+            on_failure: told why the service can't work.
+        """
+        threading.Thread(target=self._load, args=(on_failure,), name="load", daemon=True).start()
+
+    def _load(self, on_failure: Callable[[Exception], None]) -> None:
         started = time.perf_counter()
         try:
             analyzer = self.service.build(self.settings)
             analyzer.self_test()
-        except BundleError as error:
-            on_failure(str(error))
+            if self.settings.s3_allow:
+                _ = self.store.client
+            self.prepare(analyzer)
+        except ConfigurationError as error:
+            on_failure(error)
             return
         except Exception as error:
             log.exception("loading failed")
-            on_failure(f"{type(error).__name__}: {error}")
+            on_failure(error)
             return
         self.analyzer = analyzer
         self.metrics.model_loaded(analyzer.model)
         self.metrics.ready.set(0 if self.draining else 1)
         log.info("ready", extra={"seconds": round(time.perf_counter() - started, 3)})
+
+    def prepare(self, analyzer: Analyzer) -> None:
+        """What else must hold, or be begun, before the service is ready.
+
+        Raises:
+            ConfigurationError: it can't work.
+        """
 
     def accepting(self) -> Analyzer:
         """The analyzer, when the service takes work.
@@ -83,6 +102,10 @@ class ServiceHost:
         """Take no more work; what is in flight goes on."""
         self.draining = True
         self.metrics.ready.set(0)
+
+    async def drained(self) -> None:
+        """What happens between the signal and the end of listening."""
+        await asyncio.sleep(self.settings.drain_seconds)
 
     def close(self) -> None:
         """Remove work files."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from sg_common.analysis import ModelInfo
-from sg_common.host import ServiceHost
-from sg_common.http.middleware import RequestContext
-from sg_common.http.problem import Problem, install_problem_handlers
+from sg_common.errors import Unavailable
+from sg_common.serving.host import ServiceHost
+from sg_common.serving.middleware import RequestContext
+from sg_common.serving.problems import described, install_problem_handlers
 
 
 class Readiness(BaseModel):
@@ -24,9 +24,22 @@ class Readiness(BaseModel):
     model: ModelInfo
 
 
-def probed_app(host: ServiceHost, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
-    """An application with the house's errors and probes; `app.state.service` is the host."""
+def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> FastAPI:
+    """An application with the house's errors and probes, in which the host lives; `app.state.service` is the host.
+
+    Args:
+        on_failure: told why the service can't work, such as a model bundle that is refused.
+    """
     service = host.service
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        host.load_in_background(on_failure)
+        try:
+            yield
+        finally:
+            host.close()
+
     app = FastAPI(
         title=service.title,
         version=service.version,
@@ -43,13 +56,13 @@ def probed_app(host: ServiceHost, lifespan: Callable[[FastAPI], AbstractAsyncCon
 
 def _add_probes(app: FastAPI, host: ServiceHost) -> None:
     service = host.service
-    unavailable: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "Loading or draining"}}
+    unavailable = described(Unavailable)
 
     @app.get("/", summary="Service, version and status")
     async def root() -> dict[str, str]:
         return {"service": service.name, "version": service.version, "status": host.status}
 
-    @app.get("/health", summary="Liveness: the process answers")
+    @app.get("/health", summary="Liveness: the process answers", responses=unavailable)
     async def health() -> dict[str, str | float]:
         host.check_alive()
         uptime = round(time.monotonic() - host.started, 1)

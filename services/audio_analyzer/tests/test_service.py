@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import audio_analyzer
 import pytest
 from audio_analyzer.report import AudioReport
+from audio_analyzer.service import SERVICE
 from audio_analyzer.settings import AudioSettings
 from sg_common.errors import SettingsError
 from sg_common.service import installed_services
@@ -15,7 +15,7 @@ from sg_common.service import installed_services
 
 def test_the_entry_point_names_the_service() -> None:
     (service,) = [found for found in installed_services() if found.kind == "audio"]
-    assert service is audio_analyzer.service
+    assert service is SERVICE
     assert (service.port, service.report) == (8000, AudioReport)
 
 

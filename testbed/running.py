@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 import uvicorn
-from sg_common.http import create_app
+from sg_common.http.app import create_app
 from sg_common.http.state import ServiceState
 from sg_common.service import AnalyzerService
 
@@ -18,7 +18,8 @@ from sg_common.service import AnalyzerService
 @contextmanager
 def running(service: AnalyzerService, *, wait_ready: bool = True) -> Iterator[tuple[str, ServiceState]]:
     """Serve until the block ends; gives the base URL and the application's state."""
-    app = create_app(service, service.settings(), on_load_failure=lambda _: None)
+    state = ServiceState(service, service.settings())
+    app = create_app(state, on_failure=lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on")
@@ -30,7 +31,7 @@ def running(service: AnalyzerService, *, wait_ready: bool = True) -> Iterator[tu
             wait_for(lambda: server.started)
             if wait_ready:
                 wait_for(lambda: httpx.get(base + "/ready").status_code == 200)
-            yield base, app.state.service
+            yield base, state
         finally:
             server.should_exit = True
             thread.join(20)

@@ -4,7 +4,6 @@ wait. It is never shipped."""
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,7 +48,6 @@ class BytesAnalyzer:
         return None
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
-        started = time.perf_counter()
         self.folders.append(path.parent)
         data = path.read_bytes()
         try:
@@ -62,7 +60,7 @@ class BytesAnalyzer:
             verdict=Verdict.UNCERTAIN,
             status=Status.SUCCESS,
             model=self.model,
-            processing_seconds=time.perf_counter() - started,
+            processing_seconds=job.elapsed(),
             share_of_odd_bytes=share,
             bytes_read=len(data),
             sample_rate=options.sample_rate,
@@ -92,4 +90,5 @@ def bytes_service(analyzer: BytesAnalyzer | None = None, **settings: Any) -> Ana
         settings=lambda: ServiceSettings(**settings),
         build=lambda _: analyzer or BytesAnalyzer(),
         report=BytesReport,
+        options=frozenset({"sample_rate"}),
     )

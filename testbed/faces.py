@@ -114,7 +114,7 @@ class Actor:
 
 
 def scene(*actors: Actor, room: Callable[[int], int] = lambda _: 0) -> Callable[[int, int, int], Pixels]:
-    """A picture of the actors for `tests.support.media.Film`; `room`: frame number to the backdrop's seed."""
+    """A picture of the actors for `testbed.media.Film`; `room`: frame number to the backdrop's seed."""
     heads = {actor: actor.portrait.head(actor.face_side) for actor in actors}
 
     def picture(number: int, width: int, height: int) -> Pixels:
