@@ -12,8 +12,8 @@ import pytest
 from sg_common.analysis import AnalysisOptions, Job
 from video_analyzer.analyzer import VideoAnalyzer
 
-from tests.support.face_model import write_green_bundle
-from tests.support.media import write_video
+from testbed.face_model import write_green_bundle
+from testbed.media import write_video
 from training.tests.video.conftest import draw_face
 from training.video.clips import Reader, judge_all, read_clips
 from training.video.recompress import AS_FOUND, CONDITIONS, Condition, recompress
