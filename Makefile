@@ -84,7 +84,8 @@ lock: setup  ## remake the requirement locks
 test-training evaluate-audio evaluate-video train-video fine-tune-video: setup-training
 train-audio: setup-training .venv-training/.engines
 
-docs: setup  ## remake docs/configuration.md from the settings
+docs: setup  ## remake docs/configuration.md from the settings, docs/bundle.md and its JSON Schema from the bundle's classes
 	$(BIN)/python tools/document_settings.py
+	$(BIN)/python tools/document_bundles.py
 
 .PHONY: help setup setup-training run analyze lint lint-python lint-training test test-python format lock docs
