@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 
 from training.video.clips import arguments, judged_clips
-from training.video.operating import OperatingPoint, choose, judged
+from training.video.operating import Point, choose, judged
 
 
-def write_point(bundle: Path, point: OperatingPoint) -> None:
+def write_point(bundle: Path, point: Point) -> None:
     """Write an operating point into the bundle's model.json."""
     path = bundle / "model.json"
     document = json.loads(path.read_text(encoding="utf-8"))

@@ -10,17 +10,15 @@ clips, stand beside them. With --write the tables replace those in the bundle's 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from video_analyzer.calibration import Thresholds
+from sg_common.bundle.calibration import Calibration
+from sg_common.bundle.spec import FaceSpec, read_task
 
-from training.common.calibration import Calibration
-from training.common.cards import percent, table, write_figures
+from training.common.card import Row, percent, table, write_figures
 from training.common.manifest import Sample
 from training.common.metrics import Interval, auc, bootstrap, expected_calibration_error, rate_at
 from training.video.clips import arguments, judged_clips
@@ -28,7 +26,7 @@ from training.video.operating import (
     Called,
     ClipScores,
     Conditions,
-    OperatingPoint,
+    Point,
     called,
     judged,
     nested_points,
@@ -38,7 +36,6 @@ from training.video.recompress import AS_FOUND
 
 FEWEST_CLIPS = 10
 """Kinds of clips with fewer have no row of their own."""
-Row = Sequence[object]
 Flags = npt.NDArray[np.bool_]
 
 
@@ -65,7 +62,7 @@ def parts_of(made: Called, label: int) -> tuple[tuple[Sample, ...], Flags, Flags
     return samples, made.fake[rows], made.authentic[rows]
 
 
-def nested(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> dict[str, Called]:
+def nested(conditions: Conditions, points: Mapping[int, Point]) -> dict[str, Called]:
     """The calls of every condition, each clip's at the point of its fold."""
     return {name: called(scores, [points[s.fold] for s in scores.samples]) for name, scores in conditions.items()}
 
@@ -85,7 +82,7 @@ def condition_table(calls: Mapping[str, Called]) -> str:
             (
                 name,
                 f"{percent(share_judged(made.scores, 0))} / {percent(share_judged(made.scores, 1))}",
-                bootstrap(auc, made.scores.logits, made.scores.labels, groups=made.scores.sources),
+                made.scores.interval(auc),
                 percent(by_clip(alarms, genuine)),
                 percent(by_source(alarms, genuine)),
                 percent(by_clip(found, fakes)),
@@ -162,7 +159,7 @@ def family_table(calls: Mapping[str, Called]) -> str:
                 family,
                 int(part.labels.sum()),
                 len({s.source for s in as_found[0]}),
-                bootstrap(auc, part.logits, part.labels, groups=part.sources),
+                part.interval(auc),
                 percent(by_clip(as_found[1], as_found[0])),
                 percent(by_clip(every[1], every[0])),
             )
@@ -196,7 +193,7 @@ def size_table(calls: Mapping[str, Called], bins: int = 4) -> str:
     return table(("face, pixels", "judgements real / fake", "AUC", "genuine called fake", "fakes called"), rows)
 
 
-def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]) -> str:
+def fold_table(calls: Mapping[str, Called], points: Mapping[int, Point]) -> str:
     """Each fold, judged at the operating point of the others: as found, and over all conditions."""
     rows: list[Row] = []
     for fold in points:
@@ -214,39 +211,38 @@ def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]
     return table(header, rows)
 
 
-def shipped_point(bundle: Path) -> OperatingPoint:
-    """The operating point in the bundle's model.json."""
-    stored = json.loads((bundle / "model.json").read_text(encoding="utf-8"))["calibration"]
-    calibration, thresholds = Calibration(stored["temperature"], stored["bias"]), Thresholds(**stored["thresholds"])
-    low, high = (calibration.logit(p) for p in (thresholds.likely_authentic, thresholds.likely_deepfake))
-    return OperatingPoint(calibration, low, high)
+def at_shipped(scores: ClipScores, calibration: Calibration) -> Called:
+    """What the bundle's own calibration and thresholds make of clips."""
+    probabilities, thresholds = calibration.probability(scores.logits), calibration.thresholds
+    fake, authentic = probabilities >= thresholds.likely_deepfake, probabilities < thresholds.likely_authentic
+    return Called(scores, np.asarray(fake), np.asarray(authentic))
 
 
-def calibration_error(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> float:
+def calibration_error(conditions: Conditions, points: Mapping[int, Point]) -> float:
     """Expected calibration error of the nested probabilities over all conditions, sources evened, even odds."""
     probabilities, labels, weights = [], [], []
     for scores in conditions.values():
-        each = [points[s.fold].calibration.probabilities(x) for s, x in zip(scores.samples, scores.logits, strict=True)]
+        each = [points[s.fold].calibration.probability(x) for s, x in zip(scores.samples, scores.logits, strict=True)]
         probabilities += [float(p) for p in each]
         labels += scores.labels.tolist()
         weights += source_weights(scores.samples).tolist()
     return expected_calibration_error(probabilities, labels, weights)
 
 
-def figures(conditions: Conditions, shipped: OperatingPoint) -> str:
+def figures(conditions: Conditions, shipped: Calibration) -> str:
     """All tables of the card, as Markdown."""
     points = nested_points(conditions)
     calls = nested(conditions, points)
-    at_shipped = {name: called(s, [shipped] * len(s.samples)) for name, s in conditions.items()}
     offered = conditions[AS_FOUND].offered
     counts = [(sum(s.label == v for s in offered), len({s.source for s in offered if s.label == v})) for v in (0, 1)]
+    error = calibration_error(conditions, points)
+    flattered = {name: at_shipped(scores, shipped) for name, scores in conditions.items()}
     parts = [
         f"{counts[0][0]} genuine clips of {counts[0][1]} sources and {counts[1][0]} fakes of {counts[1][1]} methods, "
         "none of which the detector saw.",
         "### Called at thresholds that never met the clip's fold", condition_table(calls),
-        f"Expected calibration error over all conditions (sources evened, even odds): "
-        f"{calibration_error(conditions, points):.3f}.",
-        "### The same at the shipped thresholds (flattered: chosen on these clips)", flattered_table(at_shipped),
+        f"Expected calibration error over all conditions (sources evened, even odds): {error:.3f}.",
+        "### The same at the shipped thresholds (flattered: chosen on these clips)", flattered_table(flattered),
         "### False alarms by camera", camera_table(calls),
         "### By size of the face, all conditions", size_table(calls),
         "### Families of fakes", family_table(calls),
@@ -260,7 +256,8 @@ def main() -> None:
     arguments(parser)
     parser.add_argument("--write", action="store_true", help="put the tables into the bundle's card")
     options = parser.parse_args()
-    text = figures(judged(*judged_clips(options)), shipped_point(options.bundle))
+    shipped = read_task(options.bundle, FaceSpec).calibration
+    text = figures(judged(*judged_clips(options)), shipped)
     print(text)
     if options.write:
         write_figures(options.bundle / "MODEL_CARD.md", text)

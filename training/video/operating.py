@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from sg_common.bundle.calibration import PROBABILITY_DIGITS, PlattScaling
 
-from training.common.calibration import Calibration, fit, threshold_for_false_alarm
+from training.common.calibration import fit, threshold_for_false_alarm
 from training.common.manifest import Sample
+from training.common.scores import Array, Scores
 from training.video.clips import Judgement
 
 FALSE_ALARMS = 0.035
@@ -18,40 +21,22 @@ sources are called more often than those that a threshold was set on."""
 MISSES = 0.05
 """Share of the fakes that may be called authentic where the threshold is chosen."""
 
-Array = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class ClipScores:
-    """Clips that could be judged under one condition, with logits and mean face sizes in pixels, [N] each.
+class ClipScores(Scores):
+    """Clips that could be judged under one condition, with logits and mean face sizes in pixels, (N,) each.
 
     ``offered`` are all clips that were tried, judged or not.
     """
 
-    samples: tuple[Sample, ...]
-    logits: Array
     face_pixels: Array
     offered: tuple[Sample, ...]
 
-    @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        return np.array([s.label for s in self.samples], np.int64)
+    def where(self, keep: Callable[[Sample], bool]) -> Self:
+        """The clips that pass a test, judged and offered."""
+        return replace(super().where(keep), offered=tuple(filter(keep, self.offered)))
 
-    @property
-    def sources(self) -> list[str]:
-        return [s.source for s in self.samples]
-
-    def where(self, keep: Callable[[Sample], bool]) -> ClipScores:
-        """The scores of some samples."""
-        rows = [i for i, s in enumerate(self.samples) if keep(s)]
-        return ClipScores(
-            tuple(self.samples[i] for i in rows),
-            self.logits[rows],
-            self.face_pixels[rows],
-            tuple(filter(keep, self.offered)),
-        )
-
-    def of(self, label: int) -> ClipScores:
+    def of(self, label: int) -> Self:
         """The genuine (0) or the fake (1) clips."""
         return self.where(lambda s: s.label == label)
 
@@ -96,20 +81,20 @@ def weighted_threshold(values: Array, weights: Array, rate: float) -> float:
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
+class Point:
     """Calibration and thresholds: a clip is called fake from the logit `deepfake` on, authentic under `authentic`."""
 
-    calibration: Calibration
+    calibration: PlattScaling
     authentic: float
     deepfake: float
 
     def probabilities(self) -> tuple[float, float]:
-        """The thresholds as probabilities, rounded so that neither claims more than it was chosen for."""
-        low, high = self.calibration.probabilities([self.authentic, self.deepfake])
-        return float(np.floor(low * 1e4) / 1e4), float(np.ceil(high * 1e4) / 1e4)
+        """The thresholds as probabilities; where digits are lost, neither claims more than it was chosen for."""
+        low, high = self.calibration.probability([self.authentic, self.deepfake])
+        return float(low), float(high) + 10**-PROBABILITY_DIGITS
 
 
-def choose(conditions: Conditions, false_alarms: float = FALSE_ALARMS, misses: float = MISSES) -> OperatingPoint:
+def choose(conditions: Conditions, false_alarms: float = FALSE_ALARMS, misses: float = MISSES) -> Point:
     """The operating point that keeps its promises under every condition, by clip and with sources evened.
 
     Probabilities are Platt's, fitted on all conditions with sources evened and both labels alike. At most
@@ -129,7 +114,7 @@ def choose(conditions: Conditions, false_alarms: float = FALSE_ALARMS, misses: f
         np.concatenate([source_weights(s.samples) for s in parts]),
     )
     deepfake = max(alarms)
-    return OperatingPoint(platt, min(*cleared, deepfake), deepfake)
+    return Point(platt, min(*cleared, deepfake), deepfake)
 
 
 @dataclass(frozen=True)
@@ -141,14 +126,14 @@ class Called:
     authentic: npt.NDArray[np.bool_]
 
 
-def called(scores: ClipScores, points: Sequence[OperatingPoint]) -> Called:
+def called(scores: ClipScores, points: Sequence[Point]) -> Called:
     """The calls on clips, each at its own operating point."""
     fake = scores.logits >= [p.deepfake for p in points]
     authentic = scores.logits < [p.authentic for p in points]
     return Called(scores, np.asarray(fake), np.asarray(authentic))
 
 
-def nested_points(conditions: Conditions) -> dict[int, OperatingPoint]:
+def nested_points(conditions: Conditions) -> dict[int, Point]:
     """For each fold the operating point chosen on the clips that are neither of it nor `also_held_out` with it."""
     folds = {s.fold for scores in conditions.values() for s in scores.offered}
     return {
