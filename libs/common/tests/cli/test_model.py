@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sg_common.cli import main
+from sg_common.cli.main import main
 
 from testbed.audio_bundle import CALIBRATION, make_audio_bundle
 
