@@ -11,7 +11,7 @@ from sg_common.analysis import (
     UNKNOWN_PROBABILITY,
     AnalysisOptions,
     Job,
-    ModelInfo,
+    LoadedModel,
     Report,
     Status,
     Verdict,
@@ -41,11 +41,8 @@ class BytesAnalyzer:
         self.folders: list[Path] = []
 
     @property
-    def model(self) -> ModelInfo:
-        return ModelInfo(name="odd-bytes", version="1.0.0", variant="fp32")
-
-    def self_test(self) -> None:
-        return None
+    def model(self) -> LoadedModel:
+        return LoadedModel(name="odd-bytes", version="1.0.0", variant="fp32", reason="the only variant")
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         self.folders.append(path.parent)

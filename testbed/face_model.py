@@ -23,9 +23,10 @@ def green_logit(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.asarray(crops.mean(axis=(2, 3)) @ WEIGHTS + OFFSET, np.float32).reshape(len(crops))
 
 
-def write_green_bundle(folder: Path, **changes: Any) -> Path:
+def write_green_bundle(folder: Path, native_face_pixels: float | None = None, **changes: Any) -> Path:
     """Write the bundle into `folder`, with top-level fields of model.json replaced by `changes`; returns `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
+    height = SIZE if native_face_pixels is None else 2 * SIZE
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["faces"], ["floats"], to=TensorProto.FLOAT),
@@ -35,7 +36,7 @@ def write_green_bundle(folder: Path, **changes: Any) -> Path:
             helper.make_node("Reshape", ["column", "shape"], ["logit"]),
         ],
         "green",
-        [helper.make_tensor_value_info("faces", TensorProto.UINT8, ["N", 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info("faces", TensorProto.UINT8, ["N", 3, height, SIZE])],
         [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["N"])],
         [
             numpy_helper.from_array(np.array([2, 3], np.int64), "axes"),
@@ -47,7 +48,7 @@ def write_green_bundle(folder: Path, **changes: Any) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    golden = np.random.default_rng(1).integers(0, 256, (2, 3, SIZE, SIZE), dtype=np.uint8)
+    golden = np.random.default_rng(1).integers(0, 256, (2, 3, height, SIZE), dtype=np.uint8)
     np.savez(folder / "golden.npz", input=golden, output=green_logit(golden))
     document: dict[str, Any] = {
         "schema": 1,
@@ -61,6 +62,7 @@ def write_green_bundle(folder: Path, **changes: Any) -> Path:
             "dtype": "uint8",
             "size": SIZE,
             "crop_scale": 1.0,
+            "native_face_pixels": native_face_pixels,
             "min_face_pixels": 64,
         },
         "output": {"name": "logit", "kind": "logit"},

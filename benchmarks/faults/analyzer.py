@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from sg_common.analysis import AnalysisOptions, Job, ModelInfo, Report, Status, Verdict
+from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Report, Status, Verdict
 from sg_common.errors import MissingStream, NotMedia, Undecodable
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
 
 KIND = "audio"
-MODEL = ModelInfo(name="digest", version="1.0.0", variant="fp32")
+MODEL = LoadedModel(name="digest", version="1.0.0", variant="fp32", reason="the only variant")
 FINE_SECONDS, LONG_SECONDS = 0.1, 9.0
 
 
@@ -47,11 +47,8 @@ class DigestAnalyzer:
     kind: ClassVar[str] = KIND
 
     @property
-    def model(self) -> ModelInfo:
+    def model(self) -> LoadedModel:
         return MODEL
-
-    def self_test(self) -> None:
-        return None
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         del options

@@ -223,10 +223,6 @@ def test_a_deadline_stops(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
         judge(analyzer, recording(tmp_path / "clip.wav", speech(5)), Job(deadline_seconds=0))
 
 
-def test_both_models_are_tested(analyzer: AudioAnalyzer) -> None:
-    analyzer.self_test()
-
-
 def test_a_tampered_bundle_is_refused(settings: AudioSettings, tmp_path: Path) -> None:
     folder = make_audio_bundle(tmp_path / "bundle")
     graph = folder / "model.fp32.onnx"

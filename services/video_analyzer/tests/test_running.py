@@ -110,10 +110,6 @@ def test_memory_does_not_grow_with_the_length(analyzer: VideoAnalyzer, tmp_path:
     assert peak(180) - peak(20) < 1_000_000
 
 
-def test_the_golden_inputs_are_run(analyzer: VideoAnalyzer) -> None:
-    analyzer.self_test()
-
-
 def test_a_bundle_without_a_calibration_is_refused(make_analyzer: Callable[..., VideoAnalyzer], tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"calibration\.temperature"):
         make_analyzer(model_dir=write_green_bundle(tmp_path / "bundle", calibration={}))

@@ -40,6 +40,12 @@ class ModelInfo(BaseModel):
     variant: str = Field(description="the bundle's variant that this CPU runs, such as fp32 or int8")
 
 
+class LoadedModel(ModelInfo):
+    """The model that a process has loaded."""
+
+    reason: str = Field(description="why this CPU runs this variant")
+
+
 class Report(BaseModel):
     """What every analyzer answers; each service adds its own score and evidence."""
 
@@ -154,20 +160,16 @@ class Job:
 
 
 class Analyzer(Protocol):
-    """An expert for one kind of stream. Its construction loads models; `analyze` may run in several threads."""
+    """An expert for one kind of stream; `analyze` may run in several threads.
+
+    Its construction loads models and runs their golden inputs.
+    """
 
     kind: ClassVar[str]
     """The kind of stream, as its service is named by."""
 
     @property
-    def model(self) -> ModelInfo: ...
-
-    def self_test(self) -> None:
-        """Run the bundle's golden input.
-
-        Raises:
-            BundleError: the model does not answer as its bundle says.
-        """
+    def model(self) -> LoadedModel: ...
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         """Judge one local media file.

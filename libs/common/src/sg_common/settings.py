@@ -47,7 +47,7 @@ class ServiceSettings(BaseSettings):
     # The model and the CPU
     models_root: Path = Field(default_factory=default_models_root, description="folder of the shipped bundles")
     model_dir: Path | None = Field(default=None, description="another bundle instead of the shipped one")
-    model_variant: str = Field(default="auto", description="the bundle's variant; auto takes the fastest accurate one")
+    model_variant: str = Field(default="auto", description="the bundle's variant; auto chooses by instruction sets")
     threads: int | None = Field(default=None, ge=1, description="threads of a model session; default: the CPU quota")
     memory_arena: bool = Field(default=False, description="keep ONNX Runtime's memory arena (faster, never shrinks)")
 

@@ -6,21 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from sg_common.analysis import AnalysisOptions, Job, ModelInfo, Status
-from sg_common.bundle import load_bundle
-from sg_common.errors import BundleError
+from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Status
 from sg_common.media import VideoInfo, open_video
 
-from video_analyzer.calibration import as_logits, read_task_fields
 from video_analyzer.detector import FaceDetector
 from video_analyzer.following import FaceFollower, FoundFace
+from video_analyzer.model import FaceModel
 from video_analyzer.quality import QualityGates, describe
 from video_analyzer.report import VideoReport
 from video_analyzer.scoring import ClipEvidence, Conclusion, JudgedFace
 from video_analyzer.settings import VideoSettings
-
-ACCURACY_BUDGET = 0.01
-"""AUC that a faster variant of the model may lose."""
 
 
 class VideoAnalyzer:
@@ -35,35 +30,15 @@ class VideoAnalyzer:
     def __init__(self, settings: VideoSettings) -> None:
         self._settings = settings
         runtime = settings.runtime()
-        self._bundle = load_bundle(
-            settings.model_dir or settings.bundle_dir("video"),
-            task="face-manipulation",
-            runtime=runtime,
-            variant=settings.model_variant,
-            accuracy_budget=ACCURACY_BUDGET,
+        self._model = FaceModel.load(
+            settings.model_dir or settings.bundle_dir("video"), runtime, settings.model_variant
         )
-        self._input, self._calibration = read_task_fields(self._bundle.spec)
-        self._detector_bundle = load_bundle(
-            settings.face_detector_dir or settings.bundle_dir("face_detector"), task="face-detection", runtime=runtime
-        )
-        try:
-            self._detector = FaceDetector(self._detector_bundle, self._detector_bundle.spec.input.model_dump())
-        except (TypeError, ValueError) as error:
-            raise BundleError(f"{self._detector_bundle.spec.name}: input: {error}") from error
-        self._gates = QualityGates(settings.video_min_face_pixels or self._input.min_face_pixels)
+        self._detector = FaceDetector.load(settings.face_detector_dir or settings.bundle_dir("face_detector"), runtime)
+        self._gates = QualityGates(settings.video_min_face_pixels or self._model.input.min_face_pixels)
 
     @property
-    def model(self) -> ModelInfo:
-        return self._bundle.model
-
-    def self_test(self) -> None:
-        """Run both bundles' golden inputs.
-
-        Raises:
-            BundleError: a model does not answer as its bundle says.
-        """
-        self._bundle.self_test()
-        self._detector_bundle.self_test()
+    def model(self) -> LoadedModel:
+        return self._model.info
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> VideoReport:
         """Judge the faces of one video file.
@@ -89,7 +64,7 @@ class VideoAnalyzer:
             limits=self._settings.decode_limits(),
             job=job,
         ) as reader:
-            clip = _Clip(reader.info, ClipEvidence(self._calibration), self._follower())
+            clip = _Clip(reader.info, ClipEvidence(self._model.calibration), self._follower())
             for frame in reader:
                 job.check()
                 faces = clip.follower.faces(frame)
@@ -102,7 +77,7 @@ class VideoAnalyzer:
             return clip
 
     def _follower(self) -> FaceFollower:
-        return FaceFollower(self._detector, self._input, self._gates, self._settings.video_max_faces)
+        return FaceFollower(self._detector, self._model.input, self._gates, self._settings.video_max_faces)
 
     def _judge(self, clip: _Clip, job: Job) -> None:
         """Score the waiting crops, a batch at a time, and take in their frames."""
@@ -111,8 +86,7 @@ class VideoAnalyzer:
         for start in range(0, len(waiting), self._settings.video_batch_size):
             job.check()
             batch = waiting[start : start + self._settings.video_batch_size]
-            scores = self._bundle.scores(self._input.tensor([face.crop for face in batch]))
-            logits.extend(as_logits(scores, self._bundle.spec.output.kind))
+            logits.extend(self._model.logits([face.crop for face in batch]))
         scored = iter(logits)
         for frame in clip.waiting:
             judged = [JudgedFace(face.track, next(scored), face.box) for face in frame.faces]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from sg_common.bundle.spec import FaceInput
 from sg_common.media import Frame
 
-from video_analyzer.calibration import FaceInput
+from video_analyzer.crops import crop_face
 from video_analyzer.detector import ClipSearch, Face, FaceDetector
 from video_analyzer.quality import Flaw, QualityGates
 from video_analyzer.tracks import Track, Tracker, displayed
@@ -57,7 +58,7 @@ class FaceFollower:
                 continue
             flaw = self._gates.check(frame.rgb, face, frame.scale)
             if flaw is None:
-                fit.append(FoundFace(track, displayed_box(face, frame), self._input.crop(frame.rgb, face)))
+                fit.append(FoundFace(track, displayed_box(face, frame), crop_face(frame.rgb, face, self._input)))
             else:
                 self.flaws[flaw] += 1
         return fit

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, Status, Verdict
+from sg_common.bundle.calibration import Calibration
 
-from video_analyzer.calibration import Calibration
 from video_analyzer.following import Box
 from video_analyzer.report import FaceTrack, SuspiciousFrame, TimelinePoint
 from video_analyzer.tracks import Track

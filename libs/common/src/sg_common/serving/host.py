@@ -56,7 +56,6 @@ class ServiceHost:
         started = time.perf_counter()
         try:
             analyzer = self.service.build(self.settings)
-            analyzer.self_test()
             if self.settings.s3_allow:
                 _ = self.store.client
             self.prepare(analyzer)

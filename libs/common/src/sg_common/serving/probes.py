@@ -10,7 +10,7 @@ from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from sg_common.analysis import ModelInfo
+from sg_common.analysis import LoadedModel
 from sg_common.errors import Unavailable
 from sg_common.serving.host import ServiceHost
 from sg_common.serving.middleware import RequestContext
@@ -21,7 +21,7 @@ class Readiness(BaseModel):
     """`/ready` when the service accepts work."""
 
     status: str
-    model: ModelInfo
+    model: LoadedModel
 
 
 def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> FastAPI:
