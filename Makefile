@@ -87,7 +87,8 @@ include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk traini
 test-training evaluate-audio evaluate-video calibrate-video train-video fine-tune-video: setup-training
 train-audio: setup-training .venv-training/.engines
 
-docs: setup  ## remake docs/configuration.md from the settings
+docs: setup  ## remake docs/configuration.md from the settings, docs/bundle.md and its JSON Schema from the bundle's classes
 	$(BIN)/python tools/document_settings.py
+	$(BIN)/python tools/document_bundles.py
 
 .PHONY: help setup setup-training run analyze samples lint lint-python lint-training test test-python format lock docs

@@ -26,7 +26,7 @@ class Part(BaseModel):
 class PlattScaling(Part):
     """Probability = sigmoid(logit / temperature + bias) (Platt 1999)."""
 
-    temperature: float = Field(gt=0)
+    temperature: float = Field(gt=0, description="probability = sigmoid(logit / temperature + bias)")
     bias: float
 
     def probability(self, logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -38,8 +38,8 @@ class PlattScaling(Part):
 class Thresholds(Part):
     """Below the first `likely_authentic`, from the second on `likely_deepfake`, `uncertain` between."""
 
-    likely_authentic: float = Field(gt=0, lt=1)
-    likely_deepfake: float = Field(gt=0, lt=1)
+    likely_authentic: float = Field(gt=0, lt=1, description="the verdict below this probability")
+    likely_deepfake: float = Field(gt=0, lt=1, description="the verdict from this probability on")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -76,7 +76,9 @@ class Aggregation(Part):
     """
 
     kind: Literal["mean", "median", "trimmed_mean", "top_mean"] = "mean"
-    fraction: float | None = Field(default=None, gt=0, le=1)
+    fraction: float | None = Field(
+        default=None, gt=0, le=1, description="left out at either end (trimmed_mean), or kept at the top (top_mean)"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -170,8 +172,8 @@ class TrackCombination(Part):
 class Fusion(Part):
     """How the graph scales and shifts its experts' logits before it joins them. For training alone."""
 
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
+    scale: tuple[float, ...] = Field(description="an expert each; for training alone")
+    offset: tuple[float, ...] = Field(description="an expert each; for training alone")
 
 
 class FaceCalibration(Calibration):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sg_common.analysis import LoadedModel
 from sg_common.bundle.calibration import Logits
 from sg_common.bundle.spec import Shape, Spec, read_spec
-from sg_common.bundle.variants import Choice, choose
+from sg_common.bundle.variants import Choice, choose, lacking_instructions
 from sg_common.errors import BundleError
 from sg_common.runtime import Runtime, Session, Tensors
 
@@ -108,6 +108,25 @@ def load_variant(directory: Path, spec: S, choice: Choice, runtime: Runtime) -> 
         },
     )
     return bundle
+
+
+def check_bundle(directory: Path, spec: Spec, runtime: Runtime) -> dict[str, str]:
+    """Check every file of a bundle, and every variant that this CPU can run; what was found, by variant.
+
+    Raises:
+        BundleError: as `load_bundle`, whichever variant it is, or the card is missing.
+    """
+    if not (directory / spec.card).is_file():
+        raise BundleError(f"{directory / spec.card}: the model card is missing")
+    found = {}
+    for name, entry in spec.variants.items():
+        if lacking := lacking_instructions(entry, runtime.cpu.features):
+            _checked_file(directory, entry.file, entry.sha256)
+            found[name] = f"whole, but not run: it {lacking}"
+        else:
+            load_variant(directory, spec, Choice(name, "checked"), runtime)
+            found[name] = "answers the golden input"
+    return found
 
 
 def _golden(path: Path, spec: Spec) -> tuple[dict[str, AnyTensor], AnyTensor]:

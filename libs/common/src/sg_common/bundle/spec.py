@@ -16,11 +16,11 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Input(Part):
-    """The graph's main input. `layout`: its axes, one letter each: N batch, T samples, C channels, H and W."""
+    """The graph's main input."""
 
-    name: str
-    layout: str
-    dtype: str
+    name: str = Field(description="the graph's name for it")
+    layout: str = Field(description="axes in order, one letter each: N batch, T samples, C channels, H, W")
+    dtype: str = Field(description="NumPy's name of its type")
 
     @property
     def shape(self) -> Shape:
@@ -31,7 +31,7 @@ class Input(Part):
 class Output(Part):
     """The graph's main answer."""
 
-    name: str
+    name: str = Field(description="the graph's name for it")
     kind: Literal["logit", "probability", "raw"]
 
 
@@ -44,7 +44,7 @@ class ScoreOutput(Output):
 class Variant(Part):
     """One ONNX file."""
 
-    file: str
+    file: str = Field(description="an ONNX file beside model.json")
     sha256: Sha256
     auc_loss: float = Field(default=0.0, ge=0, le=1, description="AUC lost against fp32, on held-out files")
     probability_difference: float = Field(
@@ -56,7 +56,7 @@ class Variant(Part):
 class Golden(Part):
     """An `.npz` with every graph input by name (`input`: the main one), and fp32's `output` for them."""
 
-    file: str
+    file: str = Field(description="an .npz beside model.json")
     sha256: Sha256
     tolerance: dict[str, Annotated[float, Field(ge=0)]] = Field(description="largest allowed difference, by variant")
 
@@ -64,17 +64,21 @@ class Golden(Part):
 class Spec(Part):
     """`model.json`, whatever the task."""
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    name: str = Field(min_length=1)
-    version: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._+-]+$")
+    schema_version: Literal[1] = Field(alias="schema", description="of this table")
+    name: str = Field(min_length=1, description="the model's name, as answers give it")
+    version: str = Field(
+        min_length=1, pattern=r"^[A-Za-z0-9._+-]+$", description="another one for every change of an answer"
+    )
     task: str
-    license: str
+    license: str = Field(description="of the code and of the weights, in words")
     input: Input
     output: Output
     calibration: Part
     variants: dict[str, Variant] = Field(min_length=1)
     golden: Golden
-    card: str
+    card: str = Field(
+        description="a page beside model.json: what the model can and cannot do, and what it learned from"
+    )
 
     @model_validator(mode="after")
     def _all_tested(self) -> Self:
@@ -99,8 +103,8 @@ class VoiceInput(Input):
     layout: Literal["NT"]
     dtype: Literal["float32"]
     sample_rate: Literal[16000]
-    window_seconds: float = Field(gt=0.25, le=10)
-    hop_seconds: float = Field(gt=0)
+    window_seconds: float = Field(gt=0.25, le=10, description="what the graph takes at a time")
+    hop_seconds: float = Field(gt=0, description="from one window's start to the next's")
     min_speech_seconds: float = Field(default=2.0, ge=0, description="less speech in a file is not judged")
     padding: Literal["repeat"] = Field(default="repeat", description="shorter speech is repeated to a window")
 
@@ -183,10 +187,12 @@ class FrameInput(Input):
     name: str = "image"
     layout: Literal["NHWC"] = "NHWC"
     dtype: Literal["uint8"] = "uint8"
-    long_sides: tuple[Annotated[int, Field(ge=32, le=4096)], ...] = Field(default=(320, 128), min_length=1)
-    multiple: int = Field(default=32, ge=1)
+    long_sides: tuple[Annotated[int, Field(ge=32, le=4096)], ...] = Field(
+        default=(320, 128), min_length=1, description="a frame's longer side, pixels, one pass each"
+    )
+    multiple: int = Field(default=32, ge=1, description="both sides are padded to a multiple of this, pixels")
     stride: int = Field(default=4, ge=1, description="pixels of the scaled frame to a cell")
-    score_threshold: float = Field(default=0.5, gt=0, lt=1)
+    score_threshold: float = Field(default=0.5, gt=0, lt=1, description="least confidence of a face")
     iou_threshold: float = Field(default=0.3, gt=0, lt=1, description="boxes that overlap more are one face")
 
     @property
@@ -199,7 +205,7 @@ class FrameOutput(Output):
 
     name: str = "logits"
     kind: Literal["raw"] = "raw"
-    points: str = "regressors"
+    points: str = Field(default="regressors", description="the graph's name for boxes and landmarks")
 
 
 class NoCalibration(Part):
@@ -222,9 +228,9 @@ class FaceDetectionSpec(Spec):
 class RecurrentState(Part):
     """The graph's state: fed as `inputs`, read back from `outputs` in the same order, zeros at the start."""
 
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    shape: tuple[int, ...]
+    inputs: tuple[str, ...] = Field(description="the graph's names")
+    outputs: tuple[str, ...] = Field(description="the graph's names, in the same order")
+    shape: tuple[int, ...] = Field(description="of each of them")
 
     @model_validator(mode="after")
     def _paired(self) -> Self:
@@ -239,8 +245,8 @@ class SpeechInput(Input):
     layout: Literal["NT"]
     dtype: Literal["float32"]
     sample_rate: Literal[16000]
-    frame_samples: int = Field(gt=0, le=16000)
-    context_samples: int = Field(ge=0, le=16000)
+    frame_samples: int = Field(gt=0, le=16000, description="new samples of a row")
+    context_samples: int = Field(ge=0, le=16000, description="samples of the past before them")
     state: RecurrentState
 
     @property
@@ -257,11 +263,11 @@ class SpeechOutput(Output):
 class SpeechRules(Part):
     """When frames count as speech: the hysteresis of `audio_analyzer.speech.SpeechGate`."""
 
-    threshold: float = Field(gt=0, lt=1)
-    negative_threshold: float = Field(gt=0, lt=1)
-    min_speech_seconds: float = Field(ge=0)
-    min_silence_seconds: float = Field(gt=0)
-    padding_seconds: float = Field(ge=0)
+    threshold: float = Field(gt=0, lt=1, description="speech begins at this probability")
+    negative_threshold: float = Field(gt=0, lt=1, description="and may end below this one")
+    min_speech_seconds: float = Field(ge=0, description="speech of this length or less is ignored")
+    min_silence_seconds: float = Field(gt=0, description="how long no frame may reach the threshold at its end")
+    padding_seconds: float = Field(ge=0, description="added on either side")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

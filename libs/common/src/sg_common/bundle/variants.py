@@ -39,23 +39,25 @@ def choose(variants: Mapping[str, Variant], features: frozenset[str], wanted: st
     if wanted != "auto":
         if wanted not in variants:
             raise BundleError(f"variant {wanted} is not in the bundle, which has {', '.join(sorted(variants))}")
-        if lacking := _lacking(variants[wanted], features):
+        if lacking := lacking_instructions(variants[wanted], features):
             raise BundleError(f"variant {wanted} {lacking}")
         return Choice(wanted, "asked for by name")
     native = next((name for name in EIGHT_BIT if name in features), None)
     rank = {"int8": 3 if native is None else 0, "fp32": 1}
     passed_over = [] if native or "int8" not in variants else ["int8 is not fast here: no eight-bit dot products"]
     for name in sorted(variants, key=lambda name: (rank.get(name, 2), name)):
-        if refusal := _lacking(variants[name], features) or _unlike_fp32(variants[name]):
+        if refusal := lacking_instructions(variants[name], features) or _unlike_fp32(variants[name]):
             passed_over.append(f"{name} {refusal}")
         elif name == "int8" and native:
             return Choice(name, f"this CPU has {native}")
         else:
-            return Choice(name, "; ".join(passed_over) or "the first in order")
+            first = "the only variant" if len(variants) == 1 else "the first in order"
+            return Choice(name, "; ".join(passed_over) or first)
     raise BundleError(f"no variant fits: {'; '.join(passed_over)}")
 
 
-def _lacking(entry: Variant, features: frozenset[str]) -> str:
+def lacking_instructions(entry: Variant, features: frozenset[str]) -> str:
+    """What a variant needs and the CPU has not, in words; empty where it runs."""
     missing = sorted(set(entry.requires) - features)
     return f"needs {', '.join(missing)}, which this CPU lacks" if missing else ""
 

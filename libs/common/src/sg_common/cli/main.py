@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from sg_common.cli.analyze import add_analyze_arguments, run_analyze
+from sg_common.cli.model import add_model_arguments, run_model
 from sg_common.cli.serve import run_serve
 from sg_common.cli.status import ExitStatus, ended
 from sg_common.cli.submit import add_submit_arguments, run_submit
@@ -20,13 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="silver-guardian", description="How likely is a voice cloned, or a face swapped? Judged on this machine."
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="{analyze,serve,submit}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="{analyze,serve,submit,model}")
     add_analyze_arguments(verbs.add_parser("analyze", help="judge files without a server"))
     verbs.add_parser("serve", help="run every installed service in the foreground, each on its own port")
     add_submit_arguments(verbs.add_parser("submit", help="send objects of a bucket to the workers' queues"), services)
+    add_model_arguments(verbs.add_parser("model", help="check or describe a model bundle"))
     options = parser.parse_args(arguments)
 
     def run() -> int:
+        if options.verb == "model":
+            return run_model(options)
         if not services:
             raise SettingsError("no analyzer is installed")
         match options.verb:
