@@ -11,7 +11,10 @@ from training.common.metrics import Interval
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+Row = Sequence[object]
+
+
+def table(header: Sequence[str], rows: Sequence[Row]) -> str:
     """A Markdown table; floats with three decimals."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     lines += ["| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |" for row in rows]
@@ -26,7 +29,13 @@ def percent(share: float | Interval) -> str:
 
 
 def write_figures(card: Path, text: str) -> None:
-    """Replace what stands between the markers in a card."""
-    before, rest = card.read_text(encoding="utf-8").split(START)
-    after = rest.split(END)[1]
+    """Replace what stands between the markers in a card.
+
+    Raises:
+        ValueError: the markers are missing.
+    """
+    before, start, rest = card.read_text(encoding="utf-8").partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise ValueError(f"{card} lacks the marks {START} and {END}")
     card.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")

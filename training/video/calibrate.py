@@ -6,24 +6,25 @@ python -m training.video.calibrate --corpus ../shared/data/clips --bundle models
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
+from sg_common.bundle.spec import FaceSpec, read_task
+
+from training.common.bundle import write_spec
 from training.video.clips import arguments, judged_clips
 from training.video.operating import OperatingPoint, choose, judged
 
 
 def write_point(bundle: Path, point: OperatingPoint) -> None:
     """Write an operating point into the bundle's model.json."""
-    path = bundle / "model.json"
-    document = json.loads(path.read_text(encoding="utf-8"))
+    spec = read_task(bundle, FaceSpec)
     low, high = point.probabilities()
-    document["calibration"].update(
-        temperature=round(point.calibration.temperature, 6),
-        bias=round(point.calibration.bias, 6),
-        thresholds={"likely_authentic": low, "likely_deepfake": high},
-    )
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    changes = {
+        "temperature": round(point.calibration.temperature, 6),
+        "bias": round(point.calibration.bias, 6),
+        "thresholds": {"likely_authentic": low, "likely_deepfake": high},
+    }
+    write_spec(bundle, spec, calibration={**spec.calibration.model_dump(mode="json", exclude_none=True), **changes})
 
 
 def main() -> None:

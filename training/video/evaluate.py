@@ -10,17 +10,15 @@ clips, stand beside them. With --write the tables replace those in the bundle's 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from video_analyzer.calibration import Thresholds
+from sg_common.bundle.spec import FaceSpec, read_task
 
-from training.common.calibration import Calibration
-from training.common.cards import percent, table, write_figures
+from training.common.cards import Row, percent, table, write_figures
 from training.common.manifest import Sample
 from training.common.metrics import Interval, auc, bootstrap, expected_calibration_error, rate_at
 from training.video.clips import arguments, judged_clips
@@ -38,7 +36,6 @@ from training.video.recompress import AS_FOUND
 
 FEWEST_CLIPS = 10
 """Kinds of clips with fewer have no row of their own."""
-Row = Sequence[object]
 Flags = npt.NDArray[np.bool_]
 
 
@@ -216,17 +213,16 @@ def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]
 
 def shipped_point(bundle: Path) -> OperatingPoint:
     """The operating point in the bundle's model.json."""
-    stored = json.loads((bundle / "model.json").read_text(encoding="utf-8"))["calibration"]
-    calibration, thresholds = Calibration(stored["temperature"], stored["bias"]), Thresholds(**stored["thresholds"])
-    low, high = (calibration.logit(p) for p in (thresholds.likely_authentic, thresholds.likely_deepfake))
-    return OperatingPoint(calibration, low, high)
+    calibration = read_task(bundle, FaceSpec).calibration
+    low, high = calibration.thresholds.likely_authentic, calibration.thresholds.likely_deepfake
+    return OperatingPoint(calibration, calibration.logit(low), calibration.logit(high))
 
 
 def calibration_error(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> float:
     """Expected calibration error of the nested probabilities over all conditions, sources evened, even odds."""
     probabilities, labels, weights = [], [], []
     for scores in conditions.values():
-        each = [points[s.fold].calibration.probabilities(x) for s, x in zip(scores.samples, scores.logits, strict=True)]
+        each = [points[s.fold].calibration.probability(x) for s, x in zip(scores.samples, scores.logits, strict=True)]
         probabilities += [float(p) for p in each]
         labels += scores.labels.tolist()
         weights += source_weights(scores.samples).tolist()

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.common.content import key_of
 from training.common.manifest import sampling_weights
-from training.common.paths import key_of
 from training.common.perceptrons import Mixture, Perceptron, Standard, descend, merge
 from training.common.regression import logistic_regression
 from training.video.augment import cut, cut_native, degrade, random_view, retouch

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from sg_common.bundle.calibration import PROBABILITY_DIGITS, PlattScaling
 
-from training.common.calibration import Calibration, fit, threshold_for_false_alarm
+from training.common.calibration import fit, threshold_for_false_alarm
 from training.common.manifest import Sample
+from training.common.scores import Array, Scores
 from training.video.clips import Judgement
 
 FALSE_ALARMS = 0.035
@@ -18,40 +21,22 @@ sources are called more often than those that a threshold was set on."""
 MISSES = 0.05
 """Share of the fakes that may be called authentic where the threshold is chosen."""
 
-Array = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class ClipScores:
+class ClipScores(Scores):
     """Clips that could be judged under one condition, with logits and mean face sizes in pixels, [N] each.
 
     ``offered`` are all clips that were tried, judged or not.
     """
 
-    samples: tuple[Sample, ...]
-    logits: Array
     face_pixels: Array
     offered: tuple[Sample, ...]
 
-    @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        return np.array([s.label for s in self.samples], np.int64)
-
-    @property
-    def sources(self) -> list[str]:
-        return [s.source for s in self.samples]
-
-    def where(self, keep: Callable[[Sample], bool]) -> ClipScores:
+    def where(self, keep: Callable[[Sample], bool]) -> Self:
         """The scores of some samples."""
-        rows = [i for i, s in enumerate(self.samples) if keep(s)]
-        return ClipScores(
-            tuple(self.samples[i] for i in rows),
-            self.logits[rows],
-            self.face_pixels[rows],
-            tuple(filter(keep, self.offered)),
-        )
+        return replace(super().where(keep), offered=tuple(filter(keep, self.offered)))
 
-    def of(self, label: int) -> ClipScores:
+    def of(self, label: int) -> Self:
         """The genuine (0) or the fake (1) clips."""
         return self.where(lambda s: s.label == label)
 
@@ -99,14 +84,16 @@ def weighted_threshold(values: Array, weights: Array, rate: float) -> float:
 class OperatingPoint:
     """Calibration and thresholds: a clip is called fake from the logit `deepfake` on, authentic under `authentic`."""
 
-    calibration: Calibration
+    calibration: PlattScaling
     authentic: float
     deepfake: float
 
     def probabilities(self) -> tuple[float, float]:
-        """The thresholds as probabilities, rounded so that neither claims more than it was chosen for."""
-        low, high = self.calibration.probabilities([self.authentic, self.deepfake])
-        return float(np.floor(low * 1e4) / 1e4), float(np.ceil(high * 1e4) / 1e4)
+        """The thresholds as probabilities, of which no clip that rounds to one is on its wrong side."""
+        step = 10.0**-PROBABILITY_DIGITS
+        low, high = self.calibration.probability([self.authentic, self.deepfake])
+        low, high = np.round(np.clip([low, high + step], step, 1 - step), PROBABILITY_DIGITS)
+        return float(low), float(high)
 
 
 def choose(conditions: Conditions, false_alarms: float = FALSE_ALARMS, misses: float = MISSES) -> OperatingPoint:

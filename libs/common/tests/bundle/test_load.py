@@ -213,5 +213,5 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_another_task_is_refused(bundle: Path) -> None:
-    with pytest.raises(BundleError, match="task is audio-deepfake, this service needs face-manipulation"):
+    with pytest.raises(BundleError, match="task is audio-deepfake, face-manipulation is needed here"):
         load_bundle(bundle, FaceSpec, Runtime(threads=1))

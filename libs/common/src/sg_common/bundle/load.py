@@ -7,14 +7,14 @@ import logging
 import math
 import time
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic
 
 import numpy as np
 import numpy.typing as npt
 
 from sg_common.analysis import LoadedModel
 from sg_common.bundle.calibration import Logits
-from sg_common.bundle.spec import Shape, Spec, read_spec
+from sg_common.bundle.spec import S, Shape, Spec, read_task
 from sg_common.bundle.variants import Choice, choose, lacking_instructions
 from sg_common.errors import BundleError
 from sg_common.runtime import Runtime, Session, Tensors
@@ -27,7 +27,6 @@ TIMED_RUNS = 5
 _ORT_TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
 
 AnyTensor = npt.NDArray[Any]
-S = TypeVar("S", bound=Spec)
 
 
 class Bundle(Generic[S]):
@@ -71,10 +70,7 @@ def load_bundle(directory: Path, task: type[S], runtime: Runtime, variant: str =
     Raises:
         BundleError: a file is missing, altered or refused, or its graph or its answers are not as `model.json` says.
     """
-    spec = read_spec(directory)
-    if not isinstance(spec, task):
-        (needed,) = get_args(task.model_fields["task"].annotation)
-        raise BundleError(f"{directory}: the bundle's task is {spec.task}, this service needs {needed}")
+    spec = read_task(directory, task)
     return load_variant(directory, spec, choose(spec.variants, runtime.cpu.features, variant), runtime)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
@@ -95,6 +95,9 @@ class Spec(Part):
     def graph_outputs(self) -> tuple[str, ...]:
         """Outputs that the graph must have, the main one first."""
         return (self.output.name,)
+
+
+S = TypeVar("S", bound=Spec)
 
 
 class VoiceInput(Input):
@@ -315,3 +318,21 @@ def read_spec(directory: Path) -> VoiceSpec | FaceSpec | FaceDetectionSpec | Voi
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"][1:])  # the first step is the task
         raise BundleError(f"{path}: {place or 'the file'}: {first['msg']}") from error
+
+
+def read_task(directory: Path, task: type[S]) -> S:
+    """Read the `model.json` of a bundle for one task, given as its spec's class.
+
+    Raises:
+        BundleError: as `read_spec`, or the bundle is for another task.
+    """
+    spec = read_spec(directory)
+    if not isinstance(spec, task):
+        raise BundleError(f"{directory}: the bundle's task is {spec.task}, {task_name(task)} is needed here")
+    return spec
+
+
+def task_name(task: type[Spec]) -> str:
+    """What `task` says in the `model.json` that a class reads."""
+    (name,) = get_args(task.model_fields["task"].annotation)
+    return str(name)

@@ -1,20 +1,19 @@
-"""The configuration file of the audio trainer, checked and typed."""
+"""The recipe of an audio detector, checked and typed."""
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+
+from pydantic.dataclasses import dataclass
 
 from training.audio.augment import Chain
 from training.audio.frontend import VIEWS
+from training.common.recipe import STRICT, Release, read_recipe
 
-DEFAULT = Path(__file__).parent / "configs" / "default.toml"
-T = TypeVar("T")
+DEFAULT = Path(__file__).parent / "recipes" / "fold-bag.toml"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Prepare:
     """Varied copies of every clip: so many by the chain that keeps them clean, by the one that degrades, and so on."""
 
@@ -41,7 +40,7 @@ class Prepare:
         return [chain for chain, count in zip(chains, self.counts, strict=True) for _ in range(count)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Expert:
     """A bag on each of its `views` (`frontend.VIEWS`) for some conditions; fours are for clean, degraded, mobile and
     landline clips.
@@ -57,8 +56,12 @@ class Expert:
     nuisance: float
     telephone_band: bool
 
+    def __post_init__(self) -> None:
+        if unknown := set(self.views) - set(VIEWS):
+            raise ValueError(f"unknown views: {', '.join(sorted(unknown))}")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=STRICT)
 class Gate:
     """The network that hears which condition a clip met."""
 
@@ -66,7 +69,7 @@ class Gate:
     epochs: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Modspec:
     """Bags of small networks on modulation-spectrum features, by name, and their gate."""
 
@@ -82,7 +85,7 @@ class Modspec:
     gate: Gate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Calibrate:
     """Rates on held-out folds at which the decision thresholds are set."""
 
@@ -90,44 +93,19 @@ class Calibrate:
     miss_rate: float
 
 
-@dataclass(frozen=True)
-class Config:
-    """Everything that decides what is trained."""
+@dataclass(frozen=True, config=STRICT)
+class Recipe:
+    """Everything that decides what is trained. `int8`: whether a quantized variant ships, too."""
 
     seed: int
-    prepare: Prepare
+    release: Release
+    int8: bool
     left_out_families: tuple[str, ...]
+    prepare: Prepare
     modspec: Modspec
     calibrate: Calibrate
 
 
-def _make(kind: type[T], table: dict[str, Any], where: str) -> T:
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    if unknown := set(table) - known:
-        raise ValueError(f"unknown settings in [{where}]: {', '.join(sorted(unknown))}")
-    if missing := known - set(table) - ({f.name for f in fields(Chain)} if kind is Chain else set()):
-        raise ValueError(f"missing settings in [{where}]: {', '.join(sorted(missing))}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
-
-
-def load(path: Path = DEFAULT) -> Config:
-    """Read a configuration file; raises ValueError naming an unknown or a missing setting."""
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
-    prepare = dict(document["prepare"])
-    for chain in (f.name for f in fields(Prepare) if f.name.endswith("chain")):
-        prepare[chain] = _make(Chain, prepare.get(chain, {}), f"prepare.{chain}")
-    train = document["train"]
-    modspec = dict(train["modspec"])
-    modspec["gate"] = _make(Gate, modspec["gate"], "train.modspec.gate")
-    modspec["experts"] = {
-        name: _make(Expert, table, f"train.modspec.experts.{name}") for name, table in modspec["experts"].items()
-    }
-    if unknown := {view for expert in modspec["experts"].values() for view in expert.views} - set(VIEWS):
-        raise ValueError(f"unknown views of experts: {', '.join(sorted(unknown))}")
-    return Config(
-        seed=int(document["seed"]),
-        prepare=_make(Prepare, prepare, "prepare"),
-        left_out_families=tuple(train.get("left_out_families", ())),
-        modspec=_make(Modspec, modspec, "train.modspec"),
-        calibrate=_make(Calibrate, document["calibrate"], "calibrate"),
-    )
+def load(path: Path = DEFAULT) -> Recipe:
+    """Read a recipe (raises ValueError, see `read_recipe`)."""
+    return read_recipe(Recipe, path)
