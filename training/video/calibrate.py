@@ -1,18 +1,13 @@
-"""Set a bundle's calibration and thresholds on clips that it never saw, under every condition.
-
-python -m training.video.calibrate --corpus ../shared/data/clips --bundle models/video
-"""
+"""Set a bundle's calibration and thresholds on clips that it never saw, under every condition."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from sg_common.bundle.spec import FaceSpec, read_task
 
 from training.common.bundle import write_spec
-from training.video.clips import arguments, judged_clips
-from training.video.operating import OperatingPoint, choose, judged
+from training.video.operating import OperatingPoint
 
 
 def write_point(bundle: Path, point: OperatingPoint) -> None:
@@ -25,17 +20,3 @@ def write_point(bundle: Path, point: OperatingPoint) -> None:
         "thresholds": {"likely_authentic": low, "likely_deepfake": high},
     }
     write_spec(bundle, spec, calibration={**spec.calibration.model_dump(mode="json", exclude_none=True), **changes})
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    options = parser.parse_args()
-    point = choose(judged(*judged_clips(options)))
-    write_point(options.bundle, point)
-    low, high = point.probabilities()
-    print(f"{point.calibration}; likely_authentic under {low}, likely_deepfake from {high}")
-
-
-if __name__ == "__main__":
-    main()

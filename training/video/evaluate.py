@@ -1,15 +1,12 @@
-"""Judge a bundle on clips that it never saw and write every figure of its card.
-
-python -m training.video.evaluate --bundle models/video [--write]
+"""Every figure of a bundle's card, from the judgements of clips that it never saw.
 
 The nested figures call each clip at an operating point chosen on clips of other folds, so neither the detector nor its
 thresholds ever met the clip's source or method. Those at the shipped thresholds, which were chosen on all of these
-clips, stand beside them. With --write the tables replace those in the bundle's card.
+clips, stand beside them.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -18,17 +15,15 @@ import numpy as np
 import numpy.typing as npt
 from sg_common.bundle.spec import FaceSpec, read_task
 
-from training.common.cards import Row, percent, table, write_figures
+from training.common.cards import Row, percent, table
 from training.common.manifest import Sample
 from training.common.metrics import Interval, auc, bootstrap, expected_calibration_error, rate_at
-from training.video.clips import arguments, judged_clips
 from training.video.operating import (
     Called,
     ClipScores,
     Conditions,
     OperatingPoint,
     called,
-    judged,
     nested_points,
     source_weights,
 )
@@ -249,18 +244,3 @@ def figures(conditions: Conditions, shipped: OperatingPoint) -> str:
         "### Folds", fold_table(calls, points),
     ]  # fmt: skip
     return "\n\n".join(parts)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    parser.add_argument("--write", action="store_true", help="put the tables into the bundle's card")
-    options = parser.parse_args()
-    text = figures(judged(*judged_clips(options)), shipped_point(options.bundle))
-    print(text)
-    if options.write:
-        write_figures(options.bundle / "MODEL_CARD.md", text)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -71,10 +72,11 @@ def test_another_model_or_another_way_to_join_frames_is_judged_anew(
     corpus: Path, reader: Reader, tmp_path: Path
 ) -> None:
     document = json.loads((reader.bundle / "model.json").read_text())
-    for place, value in (
+    changes: tuple[tuple[str, Any], ...] = (
         ("calibration", {**document["calibration"], "aggregation": {"kind": "median"}}),
         ("input", {**document["input"], "crop_scale": 1.9}),
-    ):
+    )
+    for place, value in changes:
         changed = Reader(write_green_bundle(tmp_path / place, **{place: value}), reader.folder, MODELS)
         assert changed.path_of(corpus / "a.mp4", AS_FOUND) != reader.path_of(corpus / "a.mp4", AS_FOUND)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sg_common.bundle.calibration import PlattScaling
 
-from training.common.calibration import Calibration
+from testbed.face_model import write_green_bundle
 from training.common.cards import write_figures
 from training.common.manifest import Sample
 from training.video.calibrate import write_point
@@ -35,7 +36,7 @@ def clips(shift: float = 0.0, unjudged: int = 0) -> ClipScores:
 
 def test_every_table_is_there_with_its_rates() -> None:
     conditions = {AS_FOUND: clips(), "crushed": clips(-0.5, unjudged=50)}
-    text = figures(conditions, OperatingPoint(Calibration(1.0, 0.0), -9.0, 9.0))
+    text = figures(conditions, OperatingPoint(PlattScaling(temperature=1.0, bias=0.0), -9.0, 9.0))
     assert "100 genuine clips of 25 sources and 100 fakes of 25 methods" in text
     nested, flattered = text.split("### ")[1:3]
     assert f"| {AS_FOUND} | 100.0% / 100.0% |" in nested
@@ -53,8 +54,8 @@ def test_sources_count_alike_whatever_their_size() -> None:
 
 
 def test_a_point_is_written_and_read_again(tmp_path: Path) -> None:
-    (tmp_path / "model.json").write_text(json.dumps({"calibration": {"aggregation": {"kind": "mean"}}}))
-    write_point(tmp_path, OperatingPoint(Calibration(2.0, 0.5), -1.0, 3.0))
+    write_green_bundle(tmp_path)
+    write_point(tmp_path, OperatingPoint(PlattScaling(temperature=2.0, bias=0.5), -1.0, 3.0))
     point = shipped_point(tmp_path)
     assert point.deepfake == pytest.approx(3.0, abs=0.01)
     assert point.deepfake >= 3.0
