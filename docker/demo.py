@@ -45,8 +45,10 @@ class Row:
 
     def __str__(self) -> str:
         head = f"{self.door:8}{self.kind:7}{self.clip:12}"
-        return f"{head}{self.verdict:20}{self.probability:11.3f}{self.seconds:9.2f}  {self.note}" if self.verdict else (
-            head + self.note
+        return (
+            f"{head}{self.verdict:20}{self.probability:11.3f}{self.seconds:9.2f}  {self.note}"
+            if self.verdict
+            else (head + self.note)
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from sg_common.analysis import Job, Stage
+from sg_common.analysis import Job
 from sg_common.errors import Cancelled, DeadlineExceeded, TooBusy
 from sg_common.http.pool import AnalysisPool
 from sg_common.observability import Metrics
@@ -71,15 +71,19 @@ def test_a_caller_who_leaves_cancels_the_work(pool: AnalysisPool) -> None:
     assert pool.idle
 
 
+def hold(begun: threading.Event, let_go: threading.Event) -> None:
+    begun.set()
+    let_go.wait(20)
+
+
 def test_whoever_had_no_turn_is_not_told_to_send_a_shorter_clip(pool: AnalysisPool) -> None:
     let_go = threading.Event()
 
     async def two() -> None:
         with pool.admit() as first, pool.admit() as second:
-            job = Job(20, stage=Stage.WAITING)
-            running = asyncio.create_task(pool.analyse(first, job, lambda: let_go.wait(20), never()))
-            while job.stage is not Stage.ANALYSING:
-                await asyncio.sleep(0.01)
+            has_turn = threading.Event()
+            running = asyncio.create_task(pool.analyse(first, Job(20), lambda: hold(has_turn, let_go), never()))
+            await asyncio.to_thread(has_turn.wait, 20)
             with pytest.raises(DeadlineExceeded, match="no turn came") as late:
                 await pool.analyse(second, Job(0.05), lambda: let_go.wait(20), never())
             assert late.value.retry_after
@@ -96,8 +100,9 @@ def test_a_place_is_given_back_when_its_request_and_its_threads_have_ended(pool:
     with pool.admit() as ticket:
         ticket.on_release(lambda: removed.append("files"))
         ticket.hold()
-    assert not pool.idle
+    with pytest.raises(TooBusy):
+        [pool.admit() for _ in range(2)]
     assert removed == []
     ticket.let_go()
-    assert pool.idle
     assert removed == ["files"]
+    pool.admit()

@@ -162,8 +162,10 @@ def test_a_caller_who_leaves_during_the_download_frees_the_place(
 
 
 def test_a_download_that_is_late_is_no_long_clip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    late = {"request_timeout_seconds": 0.2}
-    with trickling_store() as (store, _), serving(store, monkeypatch, tmp_path, **late) as (base, state):
+    with (
+        trickling_store() as (store, _),
+        serving(store, monkeypatch, tmp_path, request_timeout_seconds=0.2) as (base, state),
+    ):
         answer = ask(base, "readable", "clip.mp4")
         assert answer.status_code == 504
         assert "the store did not send the whole file" in answer.json()["detail"]
