@@ -54,6 +54,14 @@ def test_missing_files_and_folders_exit_2(tmp_path: Path, capsys: pytest.Capture
     assert "not a regular file" in out
 
 
+def test_json_tells_a_missing_file_from_one_that_is_no_media(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert analyze("--json", str(tmp_path / "nowhere.wav"), str(tmp_path)) == 2
+    answers = [json.loads(line)["video"]["error"] for line in capsys.readouterr().out.splitlines()]
+    assert [(answer["code"], answer["status"]) for answer in answers] == [("not-found", 404), ("not-media", 415)]
+
+
 @pytest.mark.parametrize("value", ["0", "x", "2000000"])
 def test_an_impossible_sample_rate_is_refused(clip: Path, value: str) -> None:
     with pytest.raises(SystemExit) as stop:

@@ -69,3 +69,40 @@ def test_a_caller_who_leaves_cancels_the_work(pool: AnalysisPool) -> None:
     let_go.set()
     pool.close()
     assert pool.idle
+
+
+def hold(begun: threading.Event, let_go: threading.Event) -> None:
+    begun.set()
+    let_go.wait(20)
+
+
+def test_whoever_had_no_turn_is_not_told_to_send_a_shorter_clip(pool: AnalysisPool) -> None:
+    let_go = threading.Event()
+
+    async def two() -> None:
+        with pool.admit() as first, pool.admit() as second:
+            has_turn = threading.Event()
+            running = asyncio.create_task(pool.analyse(first, Job(20), lambda: hold(has_turn, let_go), never()))
+            await asyncio.to_thread(has_turn.wait, 20)
+            with pytest.raises(DeadlineExceeded, match="no turn came") as late:
+                await pool.analyse(second, Job(0.05), lambda: let_go.wait(20), never())
+            assert late.value.retry_after
+            assert "shorter" not in late.value.detail
+            let_go.set()
+            await running
+
+    asyncio.run(two())
+    pool.close()
+
+
+def test_a_place_is_given_back_when_its_request_and_its_threads_have_ended(pool: AnalysisPool) -> None:
+    removed: list[str] = []
+    with pool.admit() as ticket:
+        ticket.on_release(lambda: removed.append("files"))
+        ticket.hold()
+    with pytest.raises(TooBusy):
+        [pool.admit() for _ in range(2)]
+    assert removed == []
+    ticket.let_go()
+    assert removed == ["files"]
+    pool.admit()
