@@ -11,10 +11,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sg_decoder.limits import DecodeLimits
 
 from sg_common.cpu import read_cpu_facts
 from sg_common.errors import SettingsError
-from sg_common.media.limits import DecodeLimits
 from sg_common.runtime import Runtime
 
 GIB = 1024**3

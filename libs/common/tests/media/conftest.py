@@ -39,7 +39,7 @@ def _is_decoder(process: int) -> bool:
         command = Path(f"/proc/{process}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return not command or b"sg_common.media.decoder" in command
+    return not command or b"sg_decoder" in command
 
 
 def open_descriptors() -> int:

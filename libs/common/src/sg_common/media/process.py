@@ -17,8 +17,12 @@ from dataclasses import asdict
 from fcntl import F_SETPIPE_SZ, fcntl
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self, cast
 
+from sg_decoder import protocol
+from sg_decoder.limits import DecodeLimits
+
+from sg_common.analysis import Job
 from sg_common.errors import (
     Forbidden,
     LimitExceeded,
@@ -29,11 +33,6 @@ from sg_common.errors import (
     Unavailable,
     Undecodable,
 )
-from sg_common.media import protocol
-
-if TYPE_CHECKING:  # the child imports this package too, and must not pay for pydantic
-    from sg_common.analysis import Job
-    from sg_common.media.limits import DecodeLimits
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ BROKEN = "the file breaks the media decoder"
 FAILURES: dict[str, type[ServiceError]] = {
     failure.code: failure for failure in (LimitExceeded, MissingStream, NotMedia, Undecodable)
 }
-CHILD_COMMAND = (sys.executable, "-I", "-m", "sg_common.media.decoder")
+CHILD_COMMAND = (sys.executable, "-I", "-m", "sg_decoder")
 INHERITED_VARIABLES = ("LD_LIBRARY_PATH", "TZ")
 
 

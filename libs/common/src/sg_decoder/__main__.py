@@ -9,10 +9,9 @@ import sys
 import traceback
 from typing import Any
 
-from sg_common.errors import ServiceError, Undecodable
-from sg_common.media import protocol
-from sg_common.media.decoder import audio, sandbox, video
-from sg_common.media.limits import DecodeLimits
+from sg_decoder import audio, protocol, sandbox, video
+from sg_decoder.errors import DecodeError, Undecodable
+from sg_decoder.limits import DecodeLimits
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
         send(protocol.END)
     except BrokenPipeError:
         os._exit(0)  # the reader has left; nothing to tell
-    except ServiceError as error:
+    except DecodeError as error:
         send(protocol.ERROR, code=error.code, detail=error.detail, cause=repr(error.__cause__))
     except MemoryError:
         detail = "decoding needs more memory than allowed; send a smaller or simpler file"

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 
-from sg_common.media.limits import DecodeLimits
+from sg_decoder.limits import DecodeLimits
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4

@@ -1,0 +1,13 @@
+"""A decoder child loads what it decodes with and nothing of the service."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_what_a_child_loads() -> None:
+    script = "import sg_decoder.__main__, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    output = subprocess.run([sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True).stdout
+    foreign = {name for name in output.split() if not name.startswith("_")} - sys.stdlib_module_names
+    assert foreign - {"cython_runtime"} == {"sg_decoder", "av", "numpy"}
