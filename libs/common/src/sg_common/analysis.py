@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sg_common.errors import Cancelled, DeadlineExceeded
+
+if TYPE_CHECKING:  # which needs jobs itself
+    from sg_common.media.zygote import Decoders
 
 UNKNOWN_PROBABILITY = 0.5
 """What a score reads when nothing could be judged: a client that ignores `status` must never read "authentic"."""
@@ -81,11 +84,16 @@ class Job:
     Args:
         deadline_seconds: wall time that the analysis may take from now; None for no limit.
         on_progress: called from the analysing thread with each `Progress`.
+        decoders: where its decoder processes come from; None to start each afresh.
     """
 
     def __init__(
-        self, deadline_seconds: float | None = None, on_progress: Callable[[Progress], None] | None = None
+        self,
+        deadline_seconds: float | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        decoders: Decoders | None = None,
     ) -> None:
+        self.decoders = decoders
         self.started = time.monotonic()
         self._deadline = None if deadline_seconds is None else self.started + deadline_seconds
         self._deadline_seconds = deadline_seconds

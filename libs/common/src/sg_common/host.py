@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from sg_common.analysis import Analyzer
+from sg_common.analysis import Analyzer, Job
 from sg_common.errors import BundleError, Unavailable
+from sg_common.media import Decoders
 from sg_common.observability import Metrics
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
@@ -27,6 +28,9 @@ class ServiceHost:
         self.started = time.monotonic()
         self.metrics = Metrics(service.name)
         self.workspace = Workspace(settings.work_folder(service.kind))
+        self.decoders = Decoders(
+            settings.decoder_parent_files, lambda how: self.metrics.decoder_starts.labels(how).inc()
+        )
         self.s3 = S3Source(AllowList(settings.s3_allow), settings.max_upload_bytes)
         self.analyzer: Analyzer | None = None
         self.draining = False
@@ -45,6 +49,7 @@ class ServiceHost:
 
     def _load(self, on_failure: Callable[[str], None]) -> None:
         started = time.perf_counter()
+        self.decoders.prepare()
         try:
             analyzer = self.service.build(self.settings)
             analyzer.self_test()
@@ -72,6 +77,10 @@ class ServiceHost:
             raise Unavailable("the model is still loading; try again", retry_after=2)
         return self.analyzer
 
+    def job(self, deadline_seconds: float) -> Job:
+        """A job for one analysis."""
+        return Job(deadline_seconds, decoders=self.decoders)
+
     def check_alive(self) -> None:
         """What /health asks.
 
@@ -85,6 +94,7 @@ class ServiceHost:
         self.metrics.ready.set(0)
 
     def close(self) -> None:
-        """Remove work files."""
+        """Remove work files; end the parent of decoder processes."""
         self.drain()
+        self.decoders.close()
         self.workspace.close()

@@ -72,6 +72,11 @@ class ServiceSettings(BaseSettings):
     )
     decoder_cpu_seconds: int = Field(default=600, ge=1, description="processor time of a decoder process")
     decoder_stall_seconds: float = Field(default=60, gt=0, description="longest wait for a decoder's next answer")
+    decoder_parent_files: int = Field(
+        default=1000,
+        ge=0,
+        description="files after which the parent that forks decoder processes is replaced; 0 starts each afresh",
+    )
 
     # Storage
     s3_allow: Annotated[tuple[str, ...], NoDecode] = Field(

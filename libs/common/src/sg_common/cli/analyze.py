@@ -7,12 +7,14 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report, Status
 from sg_common.cli.arguments import add_sample_rate
 from sg_common.errors import BundleError, MissingStream, NotMedia, ServiceError
+from sg_common.media import Decoders
 from sg_common.observability import configure_logging
 from sg_common.service import AnalyzerService
 
@@ -49,26 +51,29 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
     """Judge every file with every analyzer that finds its stream; the exit status."""
     settings = {service.kind: service.settings() for service in services}
     configure_logging("cli", "WARNING", "text")
-    try:
-        analyzers = [service.build(settings[service.kind]) for service in services]
-    except BundleError as error:
-        print(f"the model is refused: {error}", file=sys.stderr)
-        return EXIT_UNREADABLE
     chosen = AnalysisOptions(sample_rate=options.sample_rate)
     unreadable = 0
-    for path in options.files:
-        outcomes = _judge(path, analyzers, chosen)
-        judged = any(outcome.report is not None for outcome in outcomes)
-        unreadable += not judged
-        _print_json(path, outcomes) if options.json else _print_text(path, outcomes)
+    files_per_parent = settings[services[0].kind].decoder_parent_files
+    with closing(Decoders(files_per_parent)) as decoders:
+        decoders.prepare()  # it loads beside the models
+        try:
+            analyzers = [service.build(settings[service.kind]) for service in services]
+        except BundleError as error:
+            print(f"the model is refused: {error}", file=sys.stderr)
+            return EXIT_UNREADABLE
+        for path in options.files:
+            outcomes = _judge(path, analyzers, chosen, decoders)
+            judged = any(outcome.report is not None for outcome in outcomes)
+            unreadable += not judged
+            _print_json(path, outcomes) if options.json else _print_text(path, outcomes)
     return EXIT_UNREADABLE if unreadable else 0
 
 
-def _judge(path: Path, analyzers: Sequence[Analyzer], options: AnalysisOptions) -> list[_Outcome]:
+def _judge(path: Path, analyzers: Sequence[Analyzer], options: AnalysisOptions, decoders: Decoders) -> list[_Outcome]:
     outcomes = []
     for analyzer in analyzers:
         progress = _ProgressLine(f"{path.name}: {analyzer.kind}")
-        job = Job(on_progress=progress.update)
+        job = Job(on_progress=progress.update, decoders=decoders)
         try:
             if not path.is_file():
                 raise NotMedia(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")

@@ -39,7 +39,7 @@ async def analyze(state: ServiceState, request: Request) -> Response:
         started = time.perf_counter()
         source, options = await _receive(state, request, path)
         state.metrics.receive_seconds.labels(source).observe(time.perf_counter() - started)
-        job = Job(state.settings.request_timeout_seconds)
+        job = state.job(state.settings.request_timeout_seconds)
     except BaseException as error:
         ticket.release()
         _count(state, error)

@@ -8,11 +8,13 @@ from sg_decoder.limits import DecodeLimits, FrameBudget
 
 from sg_common.media.audio import AudioInfo, AudioReader, open_audio
 from sg_common.media.video import Frame, VideoInfo, VideoReader, open_video
+from sg_common.media.zygote import Decoders
 
 __all__ = [
     "AudioInfo",
     "AudioReader",
     "DecodeLimits",
+    "Decoders",
     "Frame",
     "FrameBudget",
     "VideoInfo",

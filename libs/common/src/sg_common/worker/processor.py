@@ -155,7 +155,7 @@ class Processor:
         limit = self._settings.queue_job_seconds
         folder = workspace.request_folder()
         try:
-            with slot.running(Job(limit)) as job:
+            with slot.running(self._host.job(limit)) as job:
                 path = folder / "media"
                 started = time.perf_counter()
                 with slot.stage("fetch", limit + STORE_SECONDS):
