@@ -99,8 +99,6 @@ def test_a_crash_costs_one_request(song: Path, how: signal.Signals, new_job: New
 def test_memory_and_processor_time_are_limited(
     tmp_path: Path, song: Path, decode_video: DecodeVideo, new_job: NewJob
 ) -> None:
-    tmp_path: Path, song: Path, decode_video: DecodeVideo, new_job: NewJob
-) -> None:
     video = write_video(tmp_path / "large.mp4", frames=4, size=(1920, 1088))
     with pytest.raises(Undecodable, match=r"memory|breaks"):
         decode_video(video, memory_bytes=120 * 1024**2)
