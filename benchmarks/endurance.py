@@ -22,6 +22,7 @@ from sg_common.errors import ServiceError
 from sg_common.media import DecodeLimits, Decoders, FrameBudget, open_audio, open_video
 
 from tests.support.media import Film, Sound, cut, tone, write_audio, write_media
+from tests.support.processes import family, proportional_bytes
 
 FIRST_FILES = 100
 MEMORY_MARGIN = 4_000_000
@@ -45,24 +46,12 @@ class Holdings:
 
 
 def holdings() -> Holdings:
-    processes = family(os.getpid())
+    processes = {os.getpid(), *family()}
     return Holdings(
         memory=sum(proportional_bytes(number) for number in processes),
         descriptors=sum(len(list(Path(f"/proc/{number}/fd").iterdir())) for number in processes),
         processes=len(processes),
     )
-
-
-def family(process: int) -> list[int]:
-    """A process and everything below it, ended ones that nobody waited for included."""
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    return [process, *itertools.chain.from_iterable(family(child) for child in children)]
-
-
-def proportional_bytes(process: int) -> int:
-    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
 def make_files(folder: Path) -> list[Path]:

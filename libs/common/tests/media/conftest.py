@@ -13,6 +13,7 @@ from sg_common.analysis import Job
 from sg_common.media import AudioInfo, DecodeLimits, Decoders, Frame, FrameBudget, VideoInfo, open_audio, open_video
 
 from tests.support.media import Samples
+from tests.support.processes import decoders as decoder_processes
 
 
 class NewJob(Protocol):
@@ -27,42 +28,6 @@ class DecodeVideo(Protocol):
     def __call__(
         self, path: Path, sample_rate: int | None = None, budget: FrameBudget | None = None, **limits: float
     ) -> tuple[VideoInfo, list[Frame]]: ...
-
-
-def children(process: int | str = "self") -> set[int]:
-    """Decoder processes of a process, ended ones that nobody waited for included; servers of other tests are not."""
-    found: set[int] = set()
-    for child in offspring(process):
-        name = module(child)
-        found |= offspring(child) if name == "sg_decoder.zygote" else {child} if name in ("sg_decoder", "") else set()
-    return found
-
-
-def zygotes(process: int | str = "self") -> set[int]:
-    return {child for child in offspring(process) if module(child) == "sg_decoder.zygote"}
-
-
-def offspring(process: int | str) -> set[int]:
-    found: set[int] = set()
-    with contextlib.suppress(FileNotFoundError):
-        for task in Path(f"/proc/{process}/task").iterdir():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                found |= {int(child) for child in (task / "children").read_text().split()}
-    return found
-
-
-def module(process: int) -> str:
-    """The Python module that a process runs; empty for one that has ended."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{process}/cmdline").read_bytes().rstrip(b"\0").rpartition(b"\0")[2].decode()
-    return "gone"
-
-
-def is_running(process: int) -> bool:
-    """Whether it is neither gone nor ended."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    return False
 
 
 def open_descriptors() -> int:
@@ -89,9 +54,9 @@ def new_job(decoders: Decoders) -> NewJob:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(warm: Decoders) -> Iterator[None]:
-    before, descriptors = children(), open_descriptors()
+    before, descriptors = decoder_processes(), open_descriptors()
     yield
-    assert children() <= before
+    assert decoder_processes() <= before
     assert open_descriptors() <= descriptors
 
 

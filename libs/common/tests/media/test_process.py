@@ -16,8 +16,10 @@ from sg_common.errors import Cancelled, DeadlineExceeded, Undecodable
 from sg_common.media import DecodeLimits, Decoders, FrameBudget, open_audio, open_video
 
 from tests.support.media import tone, write_audio, write_video
+from tests.support.processes import decoders as decoder_processes
+from tests.support.processes import is_running, zygotes
 
-from .conftest import DecodeVideo, NewJob, children, is_running, zygotes
+from .conftest import DecodeVideo, NewJob
 
 PATIENT = DecodeLimits()
 
@@ -38,7 +40,7 @@ class Only:
     """The one child of this process."""
 
     def __init__(self) -> None:
-        (self.number,) = children()
+        (self.number,) = decoder_processes()
 
     def status(self, field: str) -> str:
         lines = Path(f"/proc/{self.number}/status").read_text().splitlines()
@@ -47,12 +49,12 @@ class Only:
 
 def test_leaving_early_ends_the_child(song: Path, new_job: NewJob) -> None:
     with open_audio(song, sample_rate=16000, limits=PATIENT, job=new_job(60)) as reader:
-        assert len(children()) == 1
+        assert len(decoder_processes()) == 1
         next(iter(reader))
-    assert not children()
+    assert not decoder_processes()
     with pytest.raises(ZeroDivisionError), open_audio(song, sample_rate=16000, limits=PATIENT, job=new_job(60)):
         raise ZeroDivisionError
-    assert not children()
+    assert not decoder_processes()
 
 
 def read_all(path: Path, job: Job, limits: DecodeLimits = PATIENT, rate: int = 16000, pause: float = 0.0) -> None:
@@ -139,7 +141,7 @@ def test_the_child_dies_with_the_service(song: Path, files: int) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdout is not None
         service.stdout.readline()
-        processes = children(service.pid) | zygotes(service.pid)
+        processes = decoder_processes(service.pid) | zygotes(service.pid)
         assert len(processes) == (2 if files else 1)
         service.kill()
     for _ in range(100):

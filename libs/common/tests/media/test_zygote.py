@@ -22,8 +22,8 @@ from sg_common.media import zygote as zygote_module
 from sg_common.media.process import DecoderProcess
 
 from tests.support.media import tone, write_audio
-
-from .conftest import children, is_running, zygotes
+from tests.support.processes import decoders as decoder_processes
+from tests.support.processes import is_running, proportional_bytes, zygotes
 
 SPAWN = children_module.start
 
@@ -178,7 +178,7 @@ def test_a_zygote_that_dies_is_started_again(clip: Path, own: Decoders, started:
 def test_a_file_whose_zygote_dies_may_be_sent_again(song: Path, clip: Path, own: Decoders) -> None:
     before = zygotes()
     with decoding(song, own) as blocks:
-        (child,) = children()
+        (child,) = decoder_processes()
         os.kill(the_zygote(before), signal.SIGKILL)
         with pytest.raises(Unavailable, match="again"):
             list(blocks)
@@ -213,7 +213,7 @@ def test_a_stuck_zygote_is_replaced(song: Path, clip: Path, own: Decoders, monke
     monkeypatch.setattr(zygote_module, "ANSWER_SECONDS", 0.5)
     before = zygotes()
     with decoding(song, own):
-        (child,) = children()
+        (child,) = decoder_processes()
         stuck = the_zygote(before)
         os.kill(stuck, signal.SIGSTOP)
     until(lambda: not is_running(child))
@@ -243,7 +243,7 @@ def test_closing_ends_what_runs(song: Path, clip: Path) -> None:
     before = zygotes()
     decoders = Decoders(100)
     with decoding(song, decoders) as blocks:
-        (child,) = children()
+        (child,) = decoder_processes()
         decoders.close()
         assert zygotes() == before
         with pytest.raises(Unavailable):
@@ -257,9 +257,7 @@ def test_its_memory(warm: Decoders, clip: Path) -> None:
     """Pages that it shares are counted once among those who share them."""
     decode(clip, warm)
     for number in zygotes():
-        rollup = Path(f"/proc/{number}/smaps_rollup").read_text()
-        share = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-        assert share * 1024 < 45e6
+        assert proportional_bytes(number) < 45e6
         assert len(list(Path(f"/proc/{number}/task").iterdir())) == 1
 
 
