@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 GONE = (FileNotFoundError, ProcessLookupError)
@@ -54,3 +55,12 @@ def _module(process: int) -> str:
     with contextlib.suppress(*GONE):
         return Path(f"/proc/{process}/cmdline").read_bytes().rstrip(b"\0").rpartition(b"\0")[2].decode()
     return "gone"
+
+
+def cpu_seconds(processes: Iterable[int]) -> float:
+    """User and system time of processes and of what they have waited for, in steps of a clock tick each."""
+    ticks = 0
+    for process in processes:
+        with contextlib.suppress(*GONE):
+            ticks += sum(map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
