@@ -21,7 +21,7 @@ from sg_common.media.children import Child, FreshChild, LostChildError, start
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 """Longest that a zygote may take to load its modules."""
 ANSWER_SECONDS = 5.0
 """Longest that it may take for anything else before it counts as stuck."""
