@@ -21,8 +21,8 @@ from sg_common.analysis import Job
 from sg_common.errors import ServiceError
 from sg_common.media import DecodeLimits, Decoders, FrameBudget, open_audio, open_video
 
-from tests.support.media import Film, Sound, cut, tone, write_audio, write_media
-from tests.support.processes import family, proportional_bytes
+from testbed.media import Film, Sound, cut, tone, write_audio, write_media
+from testbed.processes import family, proportional_bytes
 
 FIRST_FILES = 100
 MEMORY_MARGIN = 4_000_000

@@ -31,14 +31,15 @@ from typing import Any
 from unittest.mock import patch
 
 from sg_common.analysis import AnalysisOptions, Analyzer, Job
+from sg_common.bundle.load import Bundle
 from sg_common.errors import NotMedia
 from sg_common.media import DecodeLimits, Decoders, open_audio
 
 from benchmarks.cost.measure import machine
+from testbed.media import write_audio
+from testbed.processes import cpu_seconds, family, proportional_bytes, zygotes
+from testbed.speech import RATE, speech
 from tests.e2e.conftest import Running, start, stop
-from tests.support.media import write_audio
-from tests.support.processes import cpu_seconds, family, proportional_bytes, zygotes
-from tests.support.speech import RATE, speech
 
 RESULTS = Path(__file__).resolve().parent / "results" / "requests.json"
 CALLERS = (1, 8)
@@ -160,14 +161,12 @@ class Stopwatch:
 def audio_stages(watch: Stopwatch, stack: ExitStack) -> Analyzer:
     """The audio analyzer with its stages timed."""
     from audio_analyzer.analyzer import build_analyzer  # noqa: PLC0415
-    from audio_analyzer.scoring import Detector  # noqa: PLC0415
     from audio_analyzer.settings import AudioSettings  # noqa: PLC0415
     from audio_analyzer.speech import SpeechStream  # noqa: PLC0415
 
     for method in ("feed", "finish"):
         timed = watch.times_each("find", getattr(SpeechStream, method))
         stack.enter_context(patch.object(SpeechStream, method, timed))
-    stack.enter_context(patch.object(Detector, "logits", watch.times("model", Detector.logits)))
     return build_analyzer(AudioSettings())
 
 
@@ -177,11 +176,8 @@ def video_stages(watch: Stopwatch, stack: ExitStack) -> Analyzer:
     from video_analyzer.detector import ClipSearch  # noqa: PLC0415
     from video_analyzer.settings import VideoSettings  # noqa: PLC0415
 
-    analyzer = VideoAnalyzer(VideoSettings())
     stack.enter_context(patch.object(ClipSearch, "faces", watch.times("find", ClipSearch.faces)))
-    bundle = analyzer._bundle
-    stack.enter_context(patch.object(bundle, "scores", watch.times("model", bundle.scores)))
-    return analyzer
+    return VideoAnalyzer(VideoSettings())
 
 
 STAGED = {"audio": audio_stages, "video": video_stages}
@@ -192,6 +188,7 @@ def stages(clip: Clip, start_of_child: float) -> dict[str, float]:
     watch = Stopwatch()
     with ExitStack() as stack:
         decoders = stack.enter_context(closing(Decoders(1_000_000)))
+        stack.enter_context(patch.object(Bundle, "logits", watch.times("model", Bundle.logits)))
         analyzer = STAGED[clip.kind](watch, stack)
         for _ in range(WARM_UP):
             analyzer.analyze(clip.path, AnalysisOptions(), Job(decoders=decoders))

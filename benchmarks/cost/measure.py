@@ -20,7 +20,7 @@ from pathlib import Path
 from sg_common.analysis import AnalysisOptions, Analyzer, Job
 from sg_common.media import Decoders
 
-from tests.support.processes import cpu_seconds, family
+from testbed.processes import cpu_seconds, family
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "clips.json"
 AUDIO_SECONDS = 30
@@ -43,8 +43,8 @@ def audio(folder: Path) -> dict[str, object]:
     from audio_analyzer.analyzer import build_analyzer  # noqa: PLC0415  (a service at a time)
     from audio_analyzer.settings import AudioSettings  # noqa: PLC0415
 
-    from tests.support.media import write_audio  # noqa: PLC0415
-    from tests.support.speech import RATE, speech  # noqa: PLC0415
+    from testbed.media import write_audio  # noqa: PLC0415
+    from testbed.speech import RATE, speech  # noqa: PLC0415
 
     path = write_audio(folder / "voice.m4a", speech(AUDIO_SECONDS)[None, :], rate=RATE, codec="aac")
     analyzer = build_analyzer(AudioSettings())

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.running import wait_for
+from testbed.running import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = {
@@ -106,9 +106,9 @@ def service(request: pytest.FixtureRequest) -> Running:
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight seconds of somebody speaking."""
-    from tests.support.faces import Actor, scene  # noqa: PLC0415
-    from tests.support.media import Film, Sound, write_media  # noqa: PLC0415
-    from tests.support.speech import speech  # noqa: PLC0415
+    from testbed.faces import Actor, scene  # noqa: PLC0415
+    from testbed.media import Film, Sound, write_media  # noqa: PLC0415
+    from testbed.speech import speech  # noqa: PLC0415
 
     film = Film(frames=200, picture=scene(Actor(face_side=140)), size=(640, 480), fps=25)
     sound = Sound(speech(8.0)[None], rate=16000)

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from testbed.media import remux
 from tests.e2e.conftest import Running
-from tests.support.media import remux
 
 AUDIO_FIELDS = {
     "deepfake_probability": float,

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from testbed.processes import decoders, family, is_running
+from testbed.running import wait_for
 from tests.e2e.conftest import ROOT, start, stop
-from tests.support.processes import decoders, family, is_running
-from tests.support.running import wait_for
 
 
 @pytest.mark.parametrize("kind", ["audio", "video"])
@@ -63,7 +63,7 @@ def test_an_altered_model_is_refused_at_start(kind: str, tmp_path: Path) -> None
         [sys.executable, "-m", f"{kind}_analyzer", "serve"],
         env=environment, cwd=ROOT, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
-    assert ended.returncode == 3
+    assert ended.returncode == 78
     assert b"SHA-256" in ended.stderr
     assert list((tmp_path / "work").iterdir()) == []
 

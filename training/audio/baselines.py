@@ -13,8 +13,8 @@ from torch import nn
 from training.audio.frontend import ModulationSpectrum, Resolution
 from training.audio.waveforms import SAMPLE_RATE, Waveform, repeat_to
 from training.audio.whisper import ShallowEncoder
+from training.common.content import key_of
 from training.common.manifest import Sample, sampling_weights, split
-from training.common.paths import file_name
 
 Features = NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def features(
 ) -> dict[str, Features]:
     """Features (N, size) by every function for N clips, kept in `folder`; `key` names the list of clips."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"simple_{file_name(name)}_{key}.npy" for name in functions}
+    paths = {name: folder / f"simple_{key_of(name, key)}.npy" for name in functions}
     rows: dict[str, list[Features]] = {name: [] for name, path in paths.items() if not path.exists()}
     for x in waveforms if rows else ():
         power = power_spectrogram(x)

@@ -22,8 +22,8 @@ from torch.nn import functional
 from training.common.manifest import sampling_weights
 from training.common.paths import key_of
 from training.common.perceptrons import Mixture, Perceptron, Standard, descend, merge
+from training.common.regression import logistic_regression
 from training.video.augment import cut, cut_native, degrade, random_view, retouch
-from training.video.baseline import logistic_regression
 from training.video.corpus import Pixels, is_used
 from training.video.network import as_images, required_imagenet_weights
 from training.video.prepare import (

@@ -9,7 +9,7 @@ import pytest
 from audio_analyzer.quality import CLIPPED_CREST_DB, CrestMeter, Quality, refusal
 from audio_analyzer.speech import Samples
 
-from tests.support.speech import silence, speech
+from testbed.speech import silence, speech
 
 GOOD = Quality(audio_seconds=30, speech_seconds=12, peak=0.5, crest_db=14)
 

@@ -11,8 +11,8 @@ from sg_common.analysis import AnalysisOptions, Job, Status, Verdict
 from sg_common.errors import MissingStream, NotMedia
 from video_analyzer.analyzer import VideoAnalyzer
 
-from tests.support.faces import ASTRONAUT, HOPPER, Actor, scene
-from tests.support.media import tone, write_audio
+from testbed.faces import ASTRONAUT, HOPPER, Actor, scene
+from testbed.media import tone, write_audio
 
 from .conftest import Judge
 

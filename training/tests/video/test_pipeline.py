@@ -1,4 +1,4 @@
-"""The whole way on a drawn corpus: prepare, train, go on, export, calibrate, evaluate."""
+"""The whole way on a drawn corpus: prepare, train, go on, export."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import onnx
 import pytest
 import torch
 
-from training.video import evaluate, experts, export
+from training.video import experts, export
 from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Reconstructions
-from training.video.calibrate import calibrate
 from training.video.fusion import ALONE, Fusion
 from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
 from training.video.quantization import correct_bias, quantize
@@ -26,7 +25,6 @@ from training.video.regions import (
     region_weights,
     residual_of,
 )
-from training.video.scores import held_out_scores, tracks
 from training.video.train import Config, Trainer, learning_rate, train, training_rows
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,7 +50,6 @@ def bundle(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path
         (work / f"{name}.toml").write_text(f"held_out = {list(folds)}\n")
     members, held_out = export.fine_tuned(["a", "b"], work, work)
     export.export(prepared, members, held_out, work=work, name="tiny", version="0", out=out)
-    (out / "MODEL_CARD.md").write_text(f"# Card\n{evaluate.START}{evaluate.END}\n")
     return out
 
 
@@ -207,29 +204,3 @@ def test_bundle_carries_each_members_held_out_logits(bundle: Path, prepared: Pre
     stored = document["calibration"]["fusion"]
     fusion = Fusion(tuple(stored["scale"]), tuple(stored["offset"]))
     np.testing.assert_allclose(logit, fusion.joint(each).mean(1), atol=1e-3)
-    scores = held_out_scores(prepared, bundle)
-    assert set(scores.folds.tolist()) == {0, 2, 3, 4}
-    assert len(tracks(scores).samples) == 16
-
-
-def test_calibrates_and_writes_the_card(bundle: Path, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
-    # two steps teach nothing, so the members' logits are replaced by ones that know the answer
-    def knowing(_path: Path, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        labels = np.array([prepared.samples[row_of[view.tobytes()]].label for view in views])
-        spread = np.linspace(-1, 1, len(views))
-        each = np.repeat((labels * 1.5 + spread)[:, None, None], 2, 1).repeat(2, 2)
-        return Fusion().joint(each).mean(1), each
-
-    row_of = {np.asarray(view).tobytes(): i for i, view in enumerate(prepared.views)}
-    monkeypatch.setattr("training.video.scores.run", knowing)
-    monkeypatch.setattr(evaluate, "degraded", lambda views, _change: views)
-    monkeypatch.setattr(evaluate, "imagenet_weights", lambda: None)
-    calibrate(prepared, bundle)
-    calibration = json.loads((bundle / "model.json").read_text())["calibration"]
-    thresholds = calibration["thresholds"]
-    assert 0 <= thresholds["likely_authentic"] <= thresholds["likely_deepfake"] <= 1
-    assert calibration["temperature"] > 0
-    evaluate.write_figures(bundle / "MODEL_CARD.md", evaluate.figures(prepared, bundle))
-    card = (bundle / "MODEL_CARD.md").read_text()
-    assert "### Families" in card
-    assert "| all, pooled |" in card

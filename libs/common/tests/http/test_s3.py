@@ -11,9 +11,9 @@ import httpx
 import pytest
 from sg_common.http.state import ServiceState
 
-from tests.support.analyzer import bytes_service
-from tests.support.running import running, wait_for
-from tests.support.servers import AwsServer, S3Server, aws_environment
+from testbed.analyzer import bytes_service
+from testbed.running import running, wait_for
+from testbed.servers import AwsServer, S3Server, aws_environment
 
 ALLOWED = "clips/uploads/, readable"
 

@@ -12,8 +12,8 @@ import pytest
 from sg_common.analysis import Job
 from sg_common.media import AudioInfo, DecodeLimits, Decoders, Frame, FrameBudget, VideoInfo, open_audio, open_video
 
-from tests.support.media import Samples
-from tests.support.processes import decoders as decoder_processes
+from testbed.media import Samples
+from testbed.processes import decoders as decoder_processes
 
 
 class NewJob(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sg_common.media import Frame, FrameBudget
 
-from tests.support.media import numbered_picture, read_number, remux, write_video
+from testbed.media import numbered_picture, read_number, remux, write_video
 
 from .conftest import DecodeVideo
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sg_common.media import FrameBudget
 
-from tests.support.media import Picture, read_number, write_video
+from testbed.media import Picture, read_number, write_video
 
 from .conftest import DecodeVideo
 

@@ -15,9 +15,9 @@ from sg_common.analysis import Job
 from sg_common.errors import Cancelled, DeadlineExceeded, Undecodable
 from sg_common.media import DecodeLimits, Decoders, FrameBudget, open_audio, open_video
 
-from tests.support.media import tone, write_audio, write_video
-from tests.support.processes import decoders as decoder_processes
-from tests.support.processes import is_running, zygotes
+from testbed.media import tone, write_audio, write_video
+from testbed.processes import decoders as decoder_processes
+from testbed.processes import is_running, zygotes
 
 from .conftest import DecodeVideo, NewJob
 

@@ -21,9 +21,9 @@ from sg_common.media import children as children_module
 from sg_common.media import zygote as zygote_module
 from sg_common.media.process import DecoderProcess
 
-from tests.support.media import tone, write_audio
-from tests.support.processes import decoders as decoder_processes
-from tests.support.processes import is_running, proportional_bytes, zygotes
+from testbed.media import tone, write_audio
+from testbed.processes import decoders as decoder_processes
+from testbed.processes import is_running, proportional_bytes, zygotes
 
 SPAWN = children_module.start
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 from sg_common.analysis import AnalysisOptions, Job, Report
+from sg_common.aws.sqs import SqsQueue
+from sg_common.backoff import Pace
 from sg_common.errors import SettingsError, Unavailable
-from sg_common.worker.backoff import Pace
-from sg_common.worker.door import work
+from sg_common.worker.app import work
 from sg_common.worker.metrics import WorkerMetrics
-from sg_common.worker.queue import SqsQueue
 from sg_common.worker.slot import Slot
 
-from tests.support.analyzer import BytesAnalyzer, bytes_service
-from tests.support.running import wait_for
+from testbed.analyzer import BytesAnalyzer, bytes_service
+from testbed.running import wait_for
 
 from .conftest import VISIBILITY_SECONDS, Bench, settle
 

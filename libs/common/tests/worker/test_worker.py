@@ -8,8 +8,8 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from tests.support.analyzer import BytesAnalyzer
-from tests.support.running import wait_for
+from testbed.analyzer import BytesAnalyzer
+from testbed.running import wait_for
 
 from .conftest import MAX_RECEIVES, Bench
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, Status, Verdict
+from sg_common.bundle.calibration import Calibration
 
-from video_analyzer.calibration import Calibration
+from video_analyzer.following import Box
 from video_analyzer.report import FaceTrack, SuspiciousFrame, TimelinePoint
 from video_analyzer.tracks import Track
 
@@ -19,8 +21,6 @@ FULL_SUPPORT = 3
 """Judged frames that a verdict needs: one frame, or two, can't accuse or acquit anybody."""
 LARGEST_SUPPORT = 8
 FRAMES_PER_SUPPORT = 16
-
-Box = tuple[int, int, int, int]
 
 
 def needed_support(judged_frames: int) -> int:
@@ -74,8 +74,14 @@ class JudgedFace:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What the evidence of a clip supports. `reason`: why it is not a full verdict, else None."""
+    """What the evidence of a clip supports.
 
+    Attributes:
+        logit: the aggregated logit behind the probability; None where nothing could be judged.
+        reason: why it is not a full verdict, else None.
+    """
+
+    logit: float | None
     probability: float
     verdict: Verdict
     status: Status
@@ -88,14 +94,22 @@ class ClipEvidence:
 
     Attributes:
         judged_frames: frames in which at least one face was judged.
+        judged_faces: faces judged in them.
         stray_logits: of tracks that were dropped for there being too many.
     """
 
     calibration: Calibration
     judged_frames: int = 0
+    judged_faces: int = 0
     stray_logits: array[float] = field(default_factory=lambda: array("d"))
     timeline: Timeline = field(default_factory=Timeline)
     _worst: list[tuple[float, int, SuspiciousFrame]] = field(default_factory=list)
+    _face_pixels: int = 0
+
+    @property
+    def face_pixels(self) -> float:
+        """Mean longer side of the judged faces, pixels of the displayed video; 0 without any."""
+        return self._face_pixels / max(1, self.judged_faces)
 
     def add_frame(self, number: int, time: float, faces: Iterable[JudgedFace]) -> None:
         """Take in a frame's judged faces; frames come in order of time."""
@@ -103,6 +117,8 @@ class ClipEvidence:
         if not judged:
             return
         self.judged_frames += 1
+        self.judged_faces += len(judged)
+        self._face_pixels += sum(max(face.box[2:]) for face in judged)
         for face in judged:
             face.track.logits.append(face.logit)
         worst = max(judged, key=lambda face: face.logit)
@@ -123,13 +139,14 @@ class ClipEvidence:
         """The tracks in order of first appearance."""
         faces = []
         for track in sorted(tracks, key=lambda track: track.number):
-            probability = self._track_probability(track)
+            logit = self._track_logit(track)
+            probability = UNKNOWN_PROBABILITY if logit is None else float(self.calibration.probability(logit))
             faces.append(
                 FaceTrack(
                     track=track.number,
                     first_seen=track.first_seen,
                     last_seen=track.last_seen,
-                    manipulation_probability=UNKNOWN_PROBABILITY if probability is None else probability,
+                    manipulation_probability=probability,
                 )
             )
         return faces
@@ -142,13 +159,13 @@ class ClipEvidence:
         but the verdict is `uncertain`; with fewer the clip is inconclusive.
         """
         kept = list(tracks)
-        supported = [p for track in kept if (p := self._track_probability(track)) is not None]
+        supported = [logit for track in kept if (logit := self._track_logit(track)) is not None]
         if supported:
-            probability = max(supported)
-            return Conclusion(probability, self.calibration.verdict(probability), Status.SUCCESS, None)
+            return self._judged(max(supported))
         if self.judged_frames < FULL_SUPPORT - 1:
             found = "no face" if self.judged_frames == 0 else "a face in only one frame"
             return Conclusion(
+                None,
                 UNKNOWN_PROBABILITY,
                 Verdict.INCONCLUSIVE,
                 Status.INCONCLUSIVE,
@@ -157,14 +174,19 @@ class ClipEvidence:
         pooled = array("d", self.stray_logits)
         for track in kept:
             pooled.extend(track.logits)
-        probability = self.calibration.aggregate(pooled)
+        conclusion = self._judged(self._aggregate(pooled))
         if self.judged_frames < FULL_SUPPORT:
             reason = f"a face could be judged in only two frames, and a verdict needs {FULL_SUPPORT}"
-            return Conclusion(probability, Verdict.UNCERTAIN, Status.SUCCESS, reason)
-        return Conclusion(probability, self.calibration.verdict(probability), Status.SUCCESS, None)
+            return replace(conclusion, verdict=Verdict.UNCERTAIN, reason=reason)
+        return conclusion
 
-    def _track_probability(self, track: Track) -> float | None:
+    def _judged(self, logit: float) -> Conclusion:
+        probability = float(self.calibration.probability(logit))
+        return Conclusion(logit, probability, self.calibration.verdict(probability), Status.SUCCESS, None)
+
+    def _aggregate(self, logits: array[float]) -> float:
+        return self.calibration.aggregation(np.asarray(logits, np.float64))
+
+    def _track_logit(self, track: Track) -> float | None:
         """None where the track has too few judged frames."""
-        if len(track.logits) < needed_support(self.judged_frames):
-            return None
-        return self.calibration.aggregate(track.logits)
+        return self._aggregate(track.logits) if len(track.logits) >= needed_support(self.judged_frames) else None

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 
+from sg_common.errors import InvalidOption
+from sg_common.sources.request import read_options
+
 
 def add_sample_rate(parser: argparse.ArgumentParser) -> None:
     """`--sample-rate N`, at least 1."""
     parser.add_argument(
-        "--sample-rate", type=_positive, metavar="N", help="video: analyse exactly one frame in N (default: a budget)"
+        "--sample-rate",
+        type=_sample_rate,
+        metavar="N",
+        help="of pictures: analyse exactly one in N (default: a budget)",
     )
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+def _sample_rate(text: str) -> int | None:
+    try:
+        return read_options({"sample_rate": text}).sample_rate
+    except InvalidOption as error:
+        raise argparse.ArgumentTypeError(error.detail) from error

@@ -1,0 +1,39 @@
+"""Tables for people, and the card that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isnan
+from pathlib import Path
+
+from training.common.metrics import Interval
+
+Row = Sequence[object]
+START, END = "<!-- figures:start -->", "<!-- figures:end -->"
+
+
+def table(header: Sequence[str], rows: Iterable[Row]) -> str:
+    """A Markdown table; floating-point numbers get three decimals."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def percent(share: float | Interval) -> str:
+    """A share as a percentage, with its interval where it has one; a dash for a share of nothing (NaN)."""
+    if isinstance(share, Interval):
+        return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
+    return "-" if isnan(share) else f"{share:.1%}"
+
+
+def write_figures(card: Path, figures: str) -> None:
+    """Replace what lies between the card's marks.
+
+    Raises:
+        ValueError: the marks are missing.
+    """
+    before, start, rest = card.read_text(encoding="utf-8").partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise ValueError(f"{card} lacks the marks {START} and {END}")
+    card.write_text(f"{before}{START}\n\n{figures}\n\n{END}{after}", encoding="utf-8")
