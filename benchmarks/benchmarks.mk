@@ -35,4 +35,11 @@ bench-cost: setup  ## remake docs/cost.md from prices, Terraform's defaults and 
 bench-container: setup  ## measure the images: size, layers, cold start, peak memory
 	@$(BIN)/python -m benchmarks.container $(ARGS)
 
-.PHONY: bench-faults bench-variants bench-audio bench-video bench-decode bench-face-rules bench-scaling bench-cost-measure bench-cost bench-container
+bench-requests: setup  ## measure what a request costs and where its time goes, and remake docs/cost.md
+	@$(BIN)/python -m benchmarks.requests $(ARGS)
+	@$(BIN)/python -m benchmarks.cost.cost
+
+bench-endurance: setup  ## decode ten thousand files in a row: memory, descriptors and processes must not grow
+	@$(BIN)/python -m benchmarks.endurance $(ARGS)
+
+.PHONY: bench-requests bench-endurance bench-faults bench-variants bench-audio bench-video bench-decode bench-face-rules bench-scaling bench-cost-measure bench-cost bench-container

@@ -43,18 +43,6 @@ class Running:
         with path.open("rb") as file:
             return httpx.post(f"{self.base}/analyze", files={"file": (path.name, file)}, data=fields, timeout=120)
 
-    def children(self) -> list[int]:
-        """Processes whose parent is the service."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == self.process.pid and fields[0] != "Z":
-                found.append(int(stat.parent.name))
-        return found
-
     def work_files(self) -> list[Path]:
         return [path for path in self.work.rglob("*") if path.is_file() and path.name != ".lock"]
 

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from sg_common.errors import Cancelled, DeadlineExceeded
+
+if TYPE_CHECKING:  # which needs jobs itself
+    from sg_common.media.zygote import Decoders
 
 UNKNOWN_PROBABILITY = 0.5
 """What a score reads when nothing could be judged: a client that ignores `status` must never read "authentic"."""
@@ -99,6 +102,7 @@ class Job:
     Args:
         deadline_seconds: wall time that it may take from now; None for no limit.
         on_progress: called from the analysing thread with each `Progress`.
+        decoders: where its decoder processes come from; None to start each afresh.
         stage: what it begins with.
     """
 
@@ -106,8 +110,10 @@ class Job:
         self,
         deadline_seconds: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        decoders: Decoders | None = None,
         stage: Stage = Stage.ANALYSING,
     ) -> None:
+        self.decoders = decoders
         self._deadline_seconds = deadline_seconds
         self._on_progress = on_progress
         self._cancelled = threading.Event()

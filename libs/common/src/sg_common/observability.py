@@ -68,6 +68,9 @@ class Metrics:
         self.in_flight = self._gauge("analyses_in_flight", "Analyses running now.")
         self.admitted = self._gauge("requests_admitted", "Requests admitted and not yet released: waiting or running.")
         self.capacity = self._gauge("requests_capacity", "Requests that may be admitted at a time.")
+        self.decoder_starts = self._counter(
+            "decoder_starts", "Processes started to decode: forked from their parent (zygote), or fresh.", "how"
+        )
         self.ready = self._gauge("ready", "1 while the service accepts work.")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sg_decoder.limits import DecodeLimits
 
 from sg_common.cpu import read_cpu_facts
 from sg_common.errors import SettingsError
-from sg_common.media.limits import DecodeLimits
 
 if TYPE_CHECKING:
     from sg_common.runtime import Runtime
@@ -74,6 +74,11 @@ class ServiceSettings(BaseSettings):
     )
     decoder_cpu_seconds: int = Field(default=600, ge=1, description="processor time of a decoder process")
     decoder_stall_seconds: float = Field(default=60, gt=0, description="longest wait for a decoder's next answer")
+    decoder_parent_files: int = Field(
+        default=1000,
+        ge=0,
+        description="files after which the parent that forks decoder processes is replaced; 0 starts each afresh",
+    )
 
     # Storage
     s3_allow: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report,
 from sg_common.cli.arguments import add_sample_rate
 from sg_common.cli.status import ExitStatus
 from sg_common.errors import MissingStream, NotFound, NotMedia, ServiceError
+from sg_common.media import Decoders
 from sg_common.observability import configure_logging
 from sg_common.service import AnalyzerService
 
@@ -53,22 +55,24 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
     """
     settings = {service.kind: service.settings() for service in services}
     configure_logging("cli", "WARNING", "text")
-    analyzers = [service.build(settings[service.kind]) for service in services]
     chosen = AnalysisOptions(sample_rate=options.sample_rate)
     unreadable = 0
-    for path in options.files:
-        outcomes = _judge(path, analyzers, chosen)
-        judged = any(outcome.report is not None for outcome in outcomes)
-        unreadable += not judged
-        _print_json(path, outcomes) if options.json else _print_text(path, outcomes)
+    with closing(Decoders(settings[services[0].kind].decoder_parent_files)) as decoders:
+        decoders.prepare()  # it loads beside the models
+        analyzers = [service.build(settings[service.kind]) for service in services]
+        for path in options.files:
+            outcomes = _judge(path, analyzers, chosen, decoders)
+            judged = any(outcome.report is not None for outcome in outcomes)
+            unreadable += not judged
+            _print_json(path, outcomes) if options.json else _print_text(path, outcomes)
     return ExitStatus.REFUSED if unreadable else ExitStatus.DONE
 
 
-def _judge(path: Path, analyzers: Sequence[Analyzer], options: AnalysisOptions) -> list[_Outcome]:
+def _judge(path: Path, analyzers: Sequence[Analyzer], options: AnalysisOptions, decoders: Decoders) -> list[_Outcome]:
     outcomes = []
     for analyzer in analyzers:
         progress = _ProgressLine(f"{path.name}: {analyzer.kind}")
-        job = Job(on_progress=progress.update)
+        job = Job(on_progress=progress.update, decoders=decoders)
         try:
             if not path.exists():
                 raise NotFound(f"{path}: no such file")

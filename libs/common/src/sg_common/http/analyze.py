@@ -47,7 +47,7 @@ async def analyze(state: ServiceState, request: Request) -> Response:
             source, options = await _receive(state, request, ticket, path)
             state.metrics.receive_seconds.labels(source).observe(time.perf_counter() - started)
             heeded = state.service.heeded(options)
-            job = Job(state.settings.request_timeout_seconds)
+            job = state.job(state.settings.request_timeout_seconds)
             report = await state.pool.analyse(ticket, job, lambda: analyzer.analyze(path, heeded, job), _gone(request))
         except BaseException as error:
             _count(state, error)

@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from sg_common.analysis import Analyzer
+from sg_common.analysis import Analyzer, Job, Stage
 from sg_common.aws.objects import ObjectStore
 from sg_common.errors import ConfigurationError, Unavailable
+from sg_common.media import Decoders
 from sg_common.observability import Metrics
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
@@ -33,6 +34,9 @@ class ServiceHost:
         self.started = time.monotonic()
         self.metrics = Metrics(service.name)
         self.workspace = Workspace(settings.work_folder(service.kind))
+        self.decoders = Decoders(
+            settings.decoder_parent_files, lambda how: self.metrics.decoder_starts.labels(how).inc()
+        )
         self.store = ObjectStore()
         self.s3 = S3Source(self.store, AllowList(settings.s3_allow), settings.max_upload_bytes)
         self.analyzer: Analyzer | None = None
@@ -54,6 +58,7 @@ class ServiceHost:
 
     def _load(self, on_failure: Callable[[Exception], None]) -> None:
         started = time.perf_counter()
+        self.decoders.prepare()
         try:
             analyzer = self.service.build(self.settings)
             if self.settings.s3_allow:
@@ -90,6 +95,10 @@ class ServiceHost:
             raise Unavailable("the model is still loading; try again", retry_after=2)
         return self.analyzer
 
+    def job(self, deadline_seconds: float, stage: Stage = Stage.ANALYSING) -> Job:
+        """A job for one request."""
+        return Job(deadline_seconds, decoders=self.decoders, stage=stage)
+
     def check_alive(self) -> None:
         """What /health asks.
 
@@ -107,6 +116,7 @@ class ServiceHost:
         await asyncio.sleep(self.settings.drain_seconds)
 
     def close(self) -> None:
-        """Remove work files."""
+        """Remove work files; end the parent of decoder processes."""
         self.drain()
+        self.decoders.close()
         self.workspace.close()

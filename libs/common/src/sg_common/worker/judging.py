@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sg_common.analysis import Analyzer, Job, Report, Stage
+from sg_common.analysis import Analyzer, Report, Stage
 from sg_common.aws.objects import S3Object, S3Version
 from sg_common.backoff import doubled
 from sg_common.errors import Forbidden, MissingStream, NotFound, ServiceError, StorageUnavailable
@@ -96,7 +96,7 @@ class Judge:
         limit = self._host.settings.queue_job_seconds
         folder = workspace.request_folder()
         try:
-            with slot.running(Job(limit, stage=Stage.FETCHING)) as job:
+            with slot.running(self._host.job(limit, Stage.FETCHING)) as job:
                 path = folder / "media"
                 with slot.stage("fetch", limit + STORE_SECONDS), metrics.receive_seconds.labels("s3").time():
                     _steady(lambda: self._host.s3.fetch(version.target, path, job, etag=version.etag))

@@ -15,9 +15,8 @@ from av.codec.context import Flags2
 from av.container import InputContainer
 from av.packet import Packet
 
-from sg_common.errors import MissingStream, Undecodable
-from sg_common.media import protocol
-from sg_common.media.decoder.container import (
+from sg_decoder import protocol
+from sg_decoder.container import (
     Send,
     by_preference,
     check_duration,
@@ -26,8 +25,9 @@ from sg_common.media.decoder.container import (
     packets,
     tolerate_damage,
 )
-from sg_common.media.decoder.mono import MonoResampler
-from sg_common.media.limits import DecodeLimits
+from sg_decoder.errors import MissingStream, Undecodable
+from sg_decoder.limits import DecodeLimits
+from sg_decoder.mono import MonoResampler
 
 # Edit lists and encoder delay are container matters: honouring them would make the samples depend on the container.
 UNTRIMMED = {"ignore_editlist": "1"}

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from sg_common.errors import LimitExceeded, Undecodable
+from sg_decoder.errors import LimitExceeded, Undecodable
 
 MISSING = -(2**63)
 KEY, HIDDEN = 1, 2

@@ -10,9 +10,8 @@ from av.container import InputContainer
 from av.format import Flags
 from av.video.stream import VideoStream
 
-from sg_common.errors import LimitExceeded, MissingStream, Undecodable
-from sg_common.media import protocol
-from sg_common.media.decoder.container import (
+from sg_decoder import protocol
+from sg_decoder.container import (
     Send,
     by_preference,
     check_duration,
@@ -22,12 +21,12 @@ from sg_common.media.decoder.container import (
     open_container,
     packets,
 )
-from sg_common.media.decoder.frames import can_start, decode_chosen
-from sg_common.media.decoder.packets import PacketIndex, index_packets
-from sg_common.media.decoder.picture import Geometry, Painter, geometry
-from sg_common.media.decoder.selection import choose_frames
-from sg_common.media.limits import DecodeLimits
-from sg_common.media.video import FrameBudget
+from sg_decoder.errors import LimitExceeded, MissingStream, Undecodable
+from sg_decoder.frames import can_start, decode_chosen
+from sg_decoder.limits import DecodeLimits, FrameBudget
+from sg_decoder.packets import PacketIndex, index_packets
+from sg_decoder.picture import Geometry, Painter, geometry
+from sg_decoder.selection import choose_frames
 
 WORKING_SECONDS = 2.0
 NOTHING = "no frame of the video can be decoded; re-encode it and try again"

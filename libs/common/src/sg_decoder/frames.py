@@ -11,10 +11,10 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from sg_common.media.decoder.container import packets, tolerate_damage
-from sg_common.media.decoder.packets import PacketIndex
-from sg_common.media.decoder.selection import Run, plan_runs
-from sg_common.media.limits import DecodeLimits
+from sg_decoder.container import packets, tolerate_damage
+from sg_decoder.limits import DecodeLimits
+from sg_decoder.packets import PacketIndex
+from sg_decoder.selection import Run, plan_runs
 
 HUGE_PIXELS = 4096 * 2304
 HUGE_THREADS = 2  # each thread holds frames of its own

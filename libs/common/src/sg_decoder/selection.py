@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sg_common.media.decoder.packets import PacketIndex
-from sg_common.media.video import FrameBudget
+from sg_decoder.limits import FrameBudget
+from sg_decoder.packets import PacketIndex
 
 WHOLE_PIXELS = 8_000_000_000  # about 30 s of processor time; a short clip with more is treated as a long one
 SPARSE = 2.0  # runs fill gaps between key frames that are this many times wider than evenly spread frames

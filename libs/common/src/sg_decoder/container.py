@@ -14,8 +14,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 
-from sg_common.errors import LimitExceeded, NotMedia, Undecodable
-from sg_common.media.limits import DecodeLimits
+from sg_decoder.errors import LimitExceeded, NotMedia, Undecodable
+from sg_decoder.limits import DecodeLimits
 
 # Demuxers that open other files or the network, or that are devices. The protocol allow-list already stops them.
 REACHING_OUT = frozenset(
