@@ -13,6 +13,7 @@ from tests.e2e.conftest import Running
 
 AUDIO_FIELDS = {
     "deepfake_probability": float,
+    "probability": float,
     "verdict": str,
     "status": str,
     "audio_duration": float,
@@ -25,6 +26,7 @@ AUDIO_FIELDS = {
 }
 VIDEO_FIELDS = {
     "manipulation_probability": float,
+    "probability": float,
     "verdict": str,
     "status": str,
     "total_frames": int,
