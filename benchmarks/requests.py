@@ -37,7 +37,7 @@ from sg_common.media import DecodeLimits, Decoders, open_audio
 
 from benchmarks.cost.measure import machine
 from testbed.media import write_audio
-from testbed.processes import cpu_seconds, family, proportional_bytes, zygotes
+from testbed.processes import cpu_seconds, family, resident_bytes, zygotes
 from testbed.speech import RATE, speech
 from tests.e2e.conftest import Running, start, stop
 
@@ -242,11 +242,12 @@ def ask(running: Running, clip: Clip, callers: int, children: str) -> Answers:
 
 
 def megabytes(running: Running) -> dict[str, float]:
-    """Of a service that has judged nothing yet: its own and its zygote's share, shared pages counted once."""
-    (zygote,) = zygotes(running.process.pid)
+    """Resident memory of a service that has judged nothing yet, and what its zygote adds, shared files counted once."""
+    service = running.process.pid
+    (zygote,) = zygotes(service)
     return {
-        "service": round(proportional_bytes(running.process.pid) / 1e6, 1),
-        "zygote": round(proportional_bytes(zygote) / 1e6, 1),
+        "service": round(resident_bytes(service) / 1e6, 1),
+        "zygote": round(resident_bytes(zygote, beside=service) / 1e6, 1),
     }
 
 

@@ -64,3 +64,27 @@ def cpu_seconds(processes: Iterable[int]) -> float:
         with contextlib.suppress(*GONE):
             ticks += sum(map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(process: int, beside: int | None = None) -> int:
+    """Resident memory of a process; without the pages of files that the process `beside` maps too."""
+    shared = set(_file_pages(beside)) if beside else set()
+    files = _file_pages(process)
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    total = next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Rss:"))
+    return total - sum(size for name, size in files.items() if name in shared)
+
+
+def _file_pages(process: int) -> dict[str, int]:
+    """Bytes of each mapped file's pages that a process has not written to."""
+    pages: dict[str, int] = {}
+    name, resident = "", 0
+    for line in Path(f"/proc/{process}/smaps").read_text().splitlines():
+        first, *rest = line.split()
+        if not first.endswith(":"):
+            name = rest[4] if len(rest) > 4 and rest[4].startswith("/") else ""
+        elif first == "Rss:":
+            resident = int(rest[0]) * 1024
+        elif first == "Anonymous:" and name:
+            pages[name] = pages.get(name, 0) + resident - int(rest[0]) * 1024
+    return pages

@@ -9,6 +9,11 @@ from typing import Any, BinaryIO
 PREFIX = struct.Struct(">I")
 MAX_HEADER_BYTES = 64 * 1024
 
+# Between a service and its zygote
+READY = b"ready"
+EXIT_STATUS = struct.Struct("=i")  # negative: the signal that killed the child
+MAX_REQUEST_BYTES = 64 * 1024
+
 INFO = "info"
 BLOCK = "block"
 FRAME = "frame"

@@ -18,17 +18,14 @@ import os
 import selectors
 import signal
 import socket
-import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from sg_decoder import child, sandbox
+from sg_decoder.protocol import EXIT_STATUS, MAX_REQUEST_BYTES, READY
 
-READY = b"ready"
-EXIT_STATUS = struct.Struct("=i")  # negative: the signal that killed the child
-MAX_REQUEST_BYTES = 64 * 1024
 MEDIA = 3
 
 

@@ -14,3 +14,8 @@ def test_what_is_loaded(module: str) -> None:
     output = subprocess.run([sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True).stdout
     foreign = {name for name in output.split() if not name.startswith("_")} - sys.stdlib_module_names
     assert foreign - {"cython_runtime"} == {"sg_decoder", "av", "numpy"}
+
+
+def test_a_service_does_not_load_the_decoder() -> None:
+    script = "import sg_common.media, sys; sys.exit('av' in sys.modules)"
+    subprocess.run([sys.executable, "-I", "-c", script], check=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from sg_decoder.zygote import EXIT_STATUS, READY
+from sg_decoder.protocol import EXIT_STATUS, READY
 
 from sg_common.errors import ServiceError, Unavailable
 from sg_common.media.children import Child, FreshChild, LostChildError, start
