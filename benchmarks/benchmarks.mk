@@ -20,6 +20,9 @@ bench-decode: setup  ## what decoding costs: every frame, one in 30, the chosen 
 bench-face-rules: setup  ## measure the face rules on the training corpus ($(DATA)/video)
 	@$(BIN)/python -m benchmarks.face_rules --data $(DATA)/video $(ARGS)
 
+bench-variants: setup  ## how far a bundle's int8 lies from fp32 on real files of $(DATA) (ARGS=audio or ARGS=video)
+	@$(BIN)/python -m benchmarks.variants $(ARGS)
+
 bench-scaling: setup  ## remake docs/scaling.md from measured clips, prices and the shipped defaults
 	@$(BIN)/python -m benchmarks.scaling --measure
 
@@ -32,4 +35,4 @@ bench-cost: setup  ## remake docs/cost.md from prices, Terraform's defaults and 
 bench-container: setup  ## measure the images: size, layers, cold start, peak memory
 	@$(BIN)/python -m benchmarks.container $(ARGS)
 
-.PHONY: bench-faults bench-audio bench-video bench-decode bench-face-rules bench-scaling bench-cost-measure bench-cost bench-container
+.PHONY: bench-faults bench-variants bench-audio bench-video bench-decode bench-face-rules bench-scaling bench-cost-measure bench-cost bench-container

@@ -19,7 +19,7 @@ from training.audio.synthesize import ENGINES, make_clips
 from training.audio.train import checkpoints
 from training.audio.train import train as train_folds
 from training.audio.whisper import ShallowEncoder, read_weights
-from training.common.card import write_figures
+from training.common.cards import write_figures
 from training.common.command import Commands
 from training.common.manifest import Sample, read_manifest
 

@@ -23,7 +23,7 @@ from training.audio.scores import FoldScores, score
 from training.audio.waveforms import read
 from training.audio.whisper import ShallowEncoder
 from training.common.calibration import threshold_for_false_alarm
-from training.common.card import Row, table
+from training.common.cards import Row, table
 from training.common.content import files_key
 from training.common.manifest import Sample
 from training.common.metrics import auc, eer, expected_calibration_error, mean_fold_auc, paired_accuracy, rate_at

@@ -6,9 +6,7 @@ The calibration in the written model.json is neutral until `calibrate` has measu
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -23,19 +21,13 @@ from training.audio.pool import Pool, random_for
 from training.audio.recipe import Recipe
 from training.audio.train import checkpoint_path
 from training.audio.waveforms import HOP_SECONDS, SAMPLE_RATE, WINDOW, WINDOW_SECONDS, repeat_to
-from training.common.bundle import File, write_bundle
+from training.common.bundle import NEUTRAL, File, write_bundle
 from training.common.half import store_as_half
 from training.common.manifest import write_sources
 
 OPSET = 17
 NARROWEST_QUANTIZED = 8
 SMALLEST_HALVED = 1 << 15
-NEUTRAL: Mapping[str, Any] = {
-    "temperature": 1.0,
-    "bias": 0.0,
-    "thresholds": {"likely_authentic": 0.3, "likely_deepfake": 0.8},
-    "aggregation": {"kind": "mean"},
-}
 
 
 def load_detector(folder: Path, recipe: Recipe) -> Detector:

@@ -17,6 +17,13 @@ from sg_common.runtime import Runtime
 
 from training.common.content import digest
 
+NEUTRAL: Mapping[str, Any] = {
+    "temperature": 1.0,
+    "bias": 0.0,
+    "thresholds": {"likely_authentic": 0.3, "likely_deepfake": 0.8},
+}
+"""A detector's calibration until it has been measured."""
+
 
 @dataclass(frozen=True)
 class File:

@@ -1,7 +1,5 @@
 """Judge the clips of a corpus with a bundle, through the service's own path, as found and encoded again.
 
-python -m training.video.clips --corpus ../shared/data/clips --bundle models/video
-
 Frames are chosen, faces followed and gated, and frames joined to a clip by the service's code. What was judged is kept
 under a name that changes with the clip's bytes, the condition, the graphs and the rules, so it is never taken for
 another's.
@@ -9,7 +7,6 @@ another's.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
@@ -20,16 +17,16 @@ from functools import cache
 from pathlib import Path
 
 from sg_common.analysis import AnalysisOptions, Job, Verdict
-from sg_common.bundle.spec import FaceSpec, read_spec, read_task
+from sg_common.bundle.spec import FaceDetectionSpec, FaceSpec, read_task
 from sg_common.errors import ServiceError
 from video_analyzer.analyzer import VideoAnalyzer
 from video_analyzer.quality import QualityGates
 from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import TrackingRules
 
+from training.common.command import log
 from training.common.content import digest, key_of
 from training.common.manifest import Sample, read_manifest
-from training.common.paths import cache_folder
 from training.video.recompress import CONDITIONS, recompress
 
 PATH_VERSION = 1
@@ -105,12 +102,14 @@ def _analyzer(reader: Reader) -> VideoAnalyzer:
 @cache
 def _path_key(reader: Reader) -> str:
     settings = reader.settings()
-    detector = read_spec(settings.bundle_dir("face_detector"))
+    detector = read_task(settings.bundle_dir("face_detector"), FaceDetectionSpec)
     model = read_task(reader.bundle, FaceSpec)
     return key_of(
         PATH_VERSION,
-        [spec.variants[VARIANT].sha256 for spec in (detector, model)],
-        [spec.input for spec in (detector, model)],
+        detector.variants[VARIANT].sha256,
+        model.variants[VARIANT].sha256,
+        detector.input,
+        model.input,
         model.calibration.aggregation,
         settings.frame_budget(),
         settings.video_max_faces,
@@ -136,7 +135,7 @@ def _counted(judgements: Iterator[Judgement], total: int, condition: str) -> Ite
     for done, judgement in enumerate(judgements, start=1):
         yield judgement
         if done % 100 == 0 or done == total:
-            print(f"{condition}: {done} of {total} clips", flush=True)
+            log(f"{condition}: {done} of {total} clips")
 
 
 def read_clips(corpora: Sequence[Path], seen_column: str) -> list[Sample]:
@@ -146,34 +145,3 @@ def read_clips(corpora: Sequence[Path], seen_column: str) -> list[Sample]:
     """
     samples = [sample for corpus in corpora for sample in read_manifest(corpus / "manifest.tsv")]
     return [sample for sample in samples if sample.fields.get(seen_column, "no") != "yes"]
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of every command that judges clips."""
-    parser.add_argument(
-        "--corpus", type=Path, nargs="+", default=[Path("../shared/data/clips")], help="folders with manifest.tsv"
-    )
-    parser.add_argument("--bundle", type=Path, default=Path("models/video"))
-    parser.add_argument("--work", type=Path, default=cache_folder("video"), help="where judgements are kept")
-    parser.add_argument("--seen-column", default="seen_by_3_2_0", help="the manifest's column for what the bundle saw")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that judge at once")
-
-
-def judged_clips(options: argparse.Namespace) -> tuple[list[Sample], dict[str, list[Judgement]]]:
-    """The unseen clips of the chosen corpora and their judgements under every condition."""
-    samples = read_clips(options.corpus, options.seen_column)
-    reader = Reader(options.bundle, options.work / "clips")
-    return samples, judge_all(reader, samples, list(CONDITIONS), options.workers)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    samples, judgements = judged_clips(parser.parse_args())
-    for condition, judged in judgements.items():
-        full, problems = sum(j.full for j in judged), sum(j.problem is not None for j in judged)
-        print(f"{condition}: {full} of {len(samples)} clips judged, {problems} could not be read")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,34 +1,29 @@
-"""Judge a bundle on clips that it never saw and write every figure of its card.
-
-python -m training.video.evaluate --bundle models/video [--write]
+"""Every figure of a bundle's card, from the judgements of clips that it never saw.
 
 The nested figures call each clip at an operating point chosen on clips of other folds, so neither the detector nor its
 thresholds ever met the clip's source or method. Those at the shipped thresholds, which were chosen on all of these
-clips, stand beside them. With --write the tables replace those in the bundle's card.
+clips, stand beside them.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sg_common.bundle.calibration import Calibration
 from sg_common.bundle.spec import FaceSpec, read_task
 
-from training.common.card import Row, percent, table, write_figures
+from training.common.cards import Row, percent, table
 from training.common.manifest import Sample
 from training.common.metrics import Interval, auc, bootstrap, expected_calibration_error, rate_at
-from training.video.clips import arguments, judged_clips
 from training.video.operating import (
     Called,
     ClipScores,
     Conditions,
-    Point,
+    OperatingPoint,
     called,
-    judged,
     nested_points,
     source_weights,
 )
@@ -62,7 +57,7 @@ def parts_of(made: Called, label: int) -> tuple[tuple[Sample, ...], Flags, Flags
     return samples, made.fake[rows], made.authentic[rows]
 
 
-def nested(conditions: Conditions, points: Mapping[int, Point]) -> dict[str, Called]:
+def nested(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> dict[str, Called]:
     """The calls of every condition, each clip's at the point of its fold."""
     return {name: called(scores, [points[s.fold] for s in scores.samples]) for name, scores in conditions.items()}
 
@@ -82,7 +77,7 @@ def condition_table(calls: Mapping[str, Called]) -> str:
             (
                 name,
                 f"{percent(share_judged(made.scores, 0))} / {percent(share_judged(made.scores, 1))}",
-                made.scores.interval(auc),
+                bootstrap(auc, made.scores.logits, made.scores.labels, groups=made.scores.sources),
                 percent(by_clip(alarms, genuine)),
                 percent(by_source(alarms, genuine)),
                 percent(by_clip(found, fakes)),
@@ -159,7 +154,7 @@ def family_table(calls: Mapping[str, Called]) -> str:
                 family,
                 int(part.labels.sum()),
                 len({s.source for s in as_found[0]}),
-                part.interval(auc),
+                bootstrap(auc, part.logits, part.labels, groups=part.sources),
                 percent(by_clip(as_found[1], as_found[0])),
                 percent(by_clip(every[1], every[0])),
             )
@@ -193,7 +188,7 @@ def size_table(calls: Mapping[str, Called], bins: int = 4) -> str:
     return table(("face, pixels", "judgements real / fake", "AUC", "genuine called fake", "fakes called"), rows)
 
 
-def fold_table(calls: Mapping[str, Called], points: Mapping[int, Point]) -> str:
+def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]) -> str:
     """Each fold, judged at the operating point of the others: as found, and over all conditions."""
     rows: list[Row] = []
     for fold in points:
@@ -211,14 +206,14 @@ def fold_table(calls: Mapping[str, Called], points: Mapping[int, Point]) -> str:
     return table(header, rows)
 
 
-def at_shipped(scores: ClipScores, calibration: Calibration) -> Called:
-    """What the bundle's own calibration and thresholds make of clips."""
-    probabilities, thresholds = calibration.probability(scores.logits), calibration.thresholds
-    fake, authentic = probabilities >= thresholds.likely_deepfake, probabilities < thresholds.likely_authentic
-    return Called(scores, np.asarray(fake), np.asarray(authentic))
+def shipped_point(bundle: Path) -> OperatingPoint:
+    """The operating point in the bundle's model.json."""
+    calibration = read_task(bundle, FaceSpec).calibration
+    low, high = calibration.thresholds.likely_authentic, calibration.thresholds.likely_deepfake
+    return OperatingPoint(calibration, calibration.logit(low), calibration.logit(high))
 
 
-def calibration_error(conditions: Conditions, points: Mapping[int, Point]) -> float:
+def calibration_error(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> float:
     """Expected calibration error of the nested probabilities over all conditions, sources evened, even odds."""
     probabilities, labels, weights = [], [], []
     for scores in conditions.values():
@@ -229,39 +224,23 @@ def calibration_error(conditions: Conditions, points: Mapping[int, Point]) -> fl
     return expected_calibration_error(probabilities, labels, weights)
 
 
-def figures(conditions: Conditions, shipped: Calibration) -> str:
+def figures(conditions: Conditions, shipped: OperatingPoint) -> str:
     """All tables of the card, as Markdown."""
     points = nested_points(conditions)
     calls = nested(conditions, points)
+    at_shipped = {name: called(s, [shipped] * len(s.samples)) for name, s in conditions.items()}
     offered = conditions[AS_FOUND].offered
     counts = [(sum(s.label == v for s in offered), len({s.source for s in offered if s.label == v})) for v in (0, 1)]
-    error = calibration_error(conditions, points)
-    flattered = {name: at_shipped(scores, shipped) for name, scores in conditions.items()}
     parts = [
         f"{counts[0][0]} genuine clips of {counts[0][1]} sources and {counts[1][0]} fakes of {counts[1][1]} methods, "
         "none of which the detector saw.",
         "### Called at thresholds that never met the clip's fold", condition_table(calls),
-        f"Expected calibration error over all conditions (sources evened, even odds): {error:.3f}.",
-        "### The same at the shipped thresholds (flattered: chosen on these clips)", flattered_table(flattered),
+        f"Expected calibration error over all conditions (sources evened, even odds): "
+        f"{calibration_error(conditions, points):.3f}.",
+        "### The same at the shipped thresholds (flattered: chosen on these clips)", flattered_table(at_shipped),
         "### False alarms by camera", camera_table(calls),
         "### By size of the face, all conditions", size_table(calls),
         "### Families of fakes", family_table(calls),
         "### Folds", fold_table(calls, points),
     ]  # fmt: skip
     return "\n\n".join(parts)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    parser.add_argument("--write", action="store_true", help="put the tables into the bundle's card")
-    options = parser.parse_args()
-    shipped = read_task(options.bundle, FaceSpec).calibration
-    text = figures(judged(*judged_clips(options)), shipped)
-    print(text)
-    if options.write:
-        write_figures(options.bundle / "MODEL_CARD.md", text)
-
-
-if __name__ == "__main__":
-    main()

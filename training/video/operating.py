@@ -24,7 +24,7 @@ MISSES = 0.05
 
 @dataclass(frozen=True)
 class ClipScores(Scores):
-    """Clips that could be judged under one condition, with logits and mean face sizes in pixels, (N,) each.
+    """Clips that could be judged under one condition, with logits and mean face sizes in pixels, [N] each.
 
     ``offered`` are all clips that were tried, judged or not.
     """
@@ -33,7 +33,7 @@ class ClipScores(Scores):
     offered: tuple[Sample, ...]
 
     def where(self, keep: Callable[[Sample], bool]) -> Self:
-        """The clips that pass a test, judged and offered."""
+        """The scores of some samples."""
         return replace(super().where(keep), offered=tuple(filter(keep, self.offered)))
 
     def of(self, label: int) -> Self:
@@ -81,7 +81,7 @@ def weighted_threshold(values: Array, weights: Array, rate: float) -> float:
 
 
 @dataclass(frozen=True)
-class Point:
+class OperatingPoint:
     """Calibration and thresholds: a clip is called fake from the logit `deepfake` on, authentic under `authentic`."""
 
     calibration: PlattScaling
@@ -89,12 +89,14 @@ class Point:
     deepfake: float
 
     def probabilities(self) -> tuple[float, float]:
-        """The thresholds as probabilities; where digits are lost, neither claims more than it was chosen for."""
+        """The thresholds as probabilities, of which no clip that rounds to one is on its wrong side."""
+        step = 10.0**-PROBABILITY_DIGITS
         low, high = self.calibration.probability([self.authentic, self.deepfake])
-        return float(low), float(high) + 10**-PROBABILITY_DIGITS
+        low, high = np.round(np.clip([low, high + step], step, 1 - step), PROBABILITY_DIGITS)
+        return float(low), float(high)
 
 
-def choose(conditions: Conditions, false_alarms: float = FALSE_ALARMS, misses: float = MISSES) -> Point:
+def choose(conditions: Conditions, false_alarms: float = FALSE_ALARMS, misses: float = MISSES) -> OperatingPoint:
     """The operating point that keeps its promises under every condition, by clip and with sources evened.
 
     Probabilities are Platt's, fitted on all conditions with sources evened and both labels alike. At most
@@ -114,7 +116,7 @@ def choose(conditions: Conditions, false_alarms: float = FALSE_ALARMS, misses: f
         np.concatenate([source_weights(s.samples) for s in parts]),
     )
     deepfake = max(alarms)
-    return Point(platt, min(*cleared, deepfake), deepfake)
+    return OperatingPoint(platt, min(*cleared, deepfake), deepfake)
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,14 @@ class Called:
     authentic: npt.NDArray[np.bool_]
 
 
-def called(scores: ClipScores, points: Sequence[Point]) -> Called:
+def called(scores: ClipScores, points: Sequence[OperatingPoint]) -> Called:
     """The calls on clips, each at its own operating point."""
     fake = scores.logits >= [p.deepfake for p in points]
     authentic = scores.logits < [p.authentic for p in points]
     return Called(scores, np.asarray(fake), np.asarray(authentic))
 
 
-def nested_points(conditions: Conditions) -> dict[int, Point]:
+def nested_points(conditions: Conditions) -> dict[int, OperatingPoint]:
     """For each fold the operating point chosen on the clips that are neither of it nor `also_held_out` with it."""
     folds = {s.fold for scores in conditions.values() for s in scores.offered}
     return {

@@ -20,7 +20,7 @@ from training.audio.frontend import ModulationSpectrum
 from training.audio.models import Detector
 from training.audio.waveforms import WINDOW
 from training.common.bundle import session
-from training.common.card import END, START
+from training.common.cards import END, START
 from training.common.perceptrons import Gate, Mixture, Perceptron
 
 TINY = {

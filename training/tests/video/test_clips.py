@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -72,12 +72,12 @@ def test_another_model_or_another_way_to_join_frames_is_judged_anew(
     corpus: Path, reader: Reader, tmp_path: Path
 ) -> None:
     document = json.loads((reader.bundle / "model.json").read_text())
-    joined = write_green_bundle(
-        tmp_path / "joined", calibration={**document["calibration"], "aggregation": {"kind": "median"}}
+    changes: tuple[tuple[str, Any], ...] = (
+        ("calibration", {**document["calibration"], "aggregation": {"kind": "median"}}),
+        ("input", {**document["input"], "crop_scale": 1.9}),
     )
-    wider = write_green_bundle(tmp_path / "wider", input={**document["input"], "crop_scale": 1.9})
-    for bundle in (joined, wider):
-        changed = replace(reader, bundle=bundle)
+    for place, value in changes:
+        changed = Reader(write_green_bundle(tmp_path / place, **{place: value}), reader.folder, MODELS)
         assert changed.path_of(corpus / "a.mp4", AS_FOUND) != reader.path_of(corpus / "a.mp4", AS_FOUND)
 
 

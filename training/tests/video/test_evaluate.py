@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sg_common.bundle.calibration import Calibration, PlattScaling, Thresholds
+from sg_common.bundle.calibration import PlattScaling
 
-from training.common.card import write_figures
+from testbed.face_model import write_green_bundle
+from training.common.cards import write_figures
 from training.common.manifest import Sample
 from training.video.calibrate import write_point
-from training.video.evaluate import at_shipped, by_source, figures
-from training.video.operating import ClipScores, Point, called
+from training.video.evaluate import by_source, figures, shipped_point
+from training.video.operating import ClipScores, OperatingPoint
 from training.video.recompress import AS_FOUND
-
-SHIPPED = Calibration(temperature=1.0, bias=0.0, thresholds=Thresholds(likely_authentic=0.0002, likely_deepfake=0.9999))
 
 
 def clips(shift: float = 0.0, unjudged: int = 0) -> ClipScores:
@@ -37,7 +36,7 @@ def clips(shift: float = 0.0, unjudged: int = 0) -> ClipScores:
 
 def test_every_table_is_there_with_its_rates() -> None:
     conditions = {AS_FOUND: clips(), "crushed": clips(-0.5, unjudged=50)}
-    text = figures(conditions, SHIPPED)
+    text = figures(conditions, OperatingPoint(PlattScaling(temperature=1.0, bias=0.0), -9.0, 9.0))
     assert "100 genuine clips of 25 sources and 100 fakes of 25 methods" in text
     nested, flattered = text.split("### ")[1:3]
     assert f"| {AS_FOUND} | 100.0% / 100.0% |" in nested
@@ -54,17 +53,14 @@ def test_sources_count_alike_whatever_their_size() -> None:
     assert share.value == pytest.approx(0.5)
 
 
-def test_a_written_point_calls_what_it_was_chosen_for(tmp_path: Path) -> None:
-    (tmp_path / "model.json").write_text(json.dumps({"calibration": {"aggregation": {"kind": "mean"}}}))
-    point = Point(PlattScaling(temperature=2.0, bias=0.5), -1.0, 3.0)
-    write_point(tmp_path, point)
-    calibration = Calibration.model_validate(json.loads((tmp_path / "model.json").read_text())["calibration"])
-    assert calibration.aggregation.kind == "mean"
-    scores = replace(clips(), logits=np.linspace(-4, 6, 200))
-    chosen, shipped = called(scores, [point] * 200), at_shipped(scores, calibration)
-    assert not (shipped.fake & ~chosen.fake).any()
-    assert not (shipped.authentic & ~chosen.authentic).any()
-    assert shipped.fake.sum() >= chosen.fake.sum() - 1
+def test_a_point_is_written_and_read_again(tmp_path: Path) -> None:
+    write_green_bundle(tmp_path)
+    write_point(tmp_path, OperatingPoint(PlattScaling(temperature=2.0, bias=0.5), -1.0, 3.0))
+    point = shipped_point(tmp_path)
+    assert point.deepfake == pytest.approx(3.0, abs=0.01)
+    assert point.deepfake >= 3.0
+    assert point.authentic <= -1.0
+    assert json.loads((tmp_path / "model.json").read_text())["calibration"]["aggregation"] == {"kind": "mean"}
 
 
 def test_figures_take_the_place_of_the_old_ones(tmp_path: Path) -> None:

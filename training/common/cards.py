@@ -1,19 +1,21 @@
-"""Tables for people, and the card that holds them."""
+"""Tables of model cards, and where they stand in a card."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
 
 from training.common.metrics import Interval
 
-Row = Sequence[object]
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
 
 
-def table(header: Sequence[str], rows: Iterable[Row]) -> str:
-    """A Markdown table; floating-point numbers get three decimals."""
+Row = Sequence[object]
+
+
+def table(header: Sequence[str], rows: Sequence[Row]) -> str:
+    """A Markdown table; floats with three decimals."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     lines += ["| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |" for row in rows]
     return "\n".join(lines)
@@ -26,14 +28,14 @@ def percent(share: float | Interval) -> str:
     return "-" if isnan(share) else f"{share:.1%}"
 
 
-def write_figures(card: Path, figures: str) -> None:
-    """Replace what lies between the card's marks.
+def write_figures(card: Path, text: str) -> None:
+    """Replace what stands between the markers in a card.
 
     Raises:
-        ValueError: the marks are missing.
+        ValueError: the markers are missing.
     """
     before, start, rest = card.read_text(encoding="utf-8").partition(START)
     _, end, after = rest.partition(END)
     if not start or not end:
         raise ValueError(f"{card} lacks the marks {START} and {END}")
-    card.write_text(f"{before}{START}\n\n{figures}\n\n{END}{after}", encoding="utf-8")
+    card.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")
