@@ -13,6 +13,7 @@ from sg_common.analysis import (
     Job,
     LoadedModel,
     Report,
+    Stage,
     Status,
     Verdict,
 )
@@ -39,6 +40,7 @@ class BytesAnalyzer:
         self.let_go = threading.Event()
         self.ended = threading.Event()
         self.folders: list[Path] = []
+        self.stages: list[Stage] = []
 
     @property
     def model(self) -> LoadedModel:
@@ -46,6 +48,7 @@ class BytesAnalyzer:
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         self.folders.append(path.parent)
+        self.stages.append(job.stage)
         data = path.read_bytes()
         try:
             self.started.set()

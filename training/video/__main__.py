@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import torch
+from sg_common.bundle.spec import FaceSpec, read_task
 
 from training.common.cards import write_figures
 from training.common.command import Commands
@@ -14,13 +15,13 @@ from training.common.manifest import Sample
 from training.video import recipe as recipes
 from training.video.autoencoder import load_autoencoder
 from training.video.backbone import required_imagenet_weights
-from training.video.calibrate import write_point
+from training.video.calibrate import calibrate as write_calibration
 from training.video.clips import Judgement, Reader, judge_all, read_clips
-from training.video.evaluate import figures, shipped_point
+from training.video.evaluate import figures
 from training.video.experts import experts_path, measured, train_members
 from training.video.export import Members, fine_tuned
 from training.video.export import export as export_bundle
-from training.video.operating import choose, judged
+from training.video.operating import judged
 from training.video.prepare import Prepared, load_prepared
 from training.video.prepare import prepare as prepare_crops
 from training.video.recompress import CONDITIONS
@@ -92,16 +93,15 @@ def judge(options: argparse.Namespace) -> None:
 
 
 def calibrate(options: argparse.Namespace) -> None:
-    """Set calibration and thresholds on clips that the bundle never saw, under every condition."""
-    point = choose(judged(*judged_clips(options)))
-    write_point(options.bundle, point)
-    low, high = point.probabilities()
-    print(f"{point.calibration}; likely_authentic under {low}, likely_deepfake from {high}")
+    """Set calibration and operating points on clips that the bundle never saw, under every condition."""
+    write_calibration(options.bundle, judged(*judged_clips(options)))
+    for policy, point in read_task(options.bundle, FaceSpec).calibration.operating_points.items():
+        print(f"{policy}: {point}")
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Print every figure of the model card, and write them into it with --write."""
-    text = figures(judged(*judged_clips(options)), shipped_point(options.bundle))
+    text = figures(judged(*judged_clips(options)), read_task(options.bundle, FaceSpec).calibration)
     print(text)
     if options.write:
         write_figures(options.bundle / "MODEL_CARD.md", text)

@@ -7,59 +7,28 @@ clips, stand beside them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from sg_common.bundle.spec import FaceSpec, read_task
+from sg_common.bundle.calibration import Calibration
 
 from training.common.cards import Row, percent, table
 from training.common.manifest import Sample
-from training.common.metrics import Interval, auc, bootstrap, expected_calibration_error, rate_at
+from training.common.metrics import Interval, auc, expected_calibration_error, rate_at
 from training.video.operating import (
     Called,
     ClipScores,
     Conditions,
     OperatingPoint,
-    called,
     nested_points,
     source_weights,
 )
+from training.video.rates import by_clip, by_source, nested, parts_of, pooled
 from training.video.recompress import AS_FOUND
 
 FEWEST_CLIPS = 10
 """Kinds of clips with fewer have no row of their own."""
-Flags = npt.NDArray[np.bool_]
-
-
-def by_clip(flags: Flags, samples: Sequence[Sample]) -> Interval:
-    """Share of flagged clips, with its bootstrap interval over sources."""
-    return bootstrap(_share, flags, np.zeros(len(flags)), groups=[s.source for s in samples])
-
-
-def by_source(flags: Flags, samples: Sequence[Sample]) -> Interval:
-    """Mean over sources of their share of flagged clips, with its bootstrap interval over sources."""
-    sources = np.unique([s.source for s in samples], return_inverse=True)[1]
-    shares = np.bincount(sources, flags) / np.bincount(sources)
-    return bootstrap(_share, shares, np.zeros(len(shares)))
-
-
-def _share(values: npt.NDArray[np.float64], _labels: object) -> float:
-    return float(values.mean())
-
-
-def parts_of(made: Called, label: int) -> tuple[tuple[Sample, ...], Flags, Flags]:
-    """Samples of one label, and which of them were called fake and authentic."""
-    rows = made.scores.labels == label
-    samples = tuple(s for s in made.scores.samples if s.label == label)
-    return samples, made.fake[rows], made.authentic[rows]
-
-
-def nested(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> dict[str, Called]:
-    """The calls of every condition, each clip's at the point of its fold."""
-    return {name: called(scores, [points[s.fold] for s in scores.samples]) for name, scores in conditions.items()}
 
 
 def share_judged(scores: ClipScores, label: int) -> float:
@@ -77,7 +46,7 @@ def condition_table(calls: Mapping[str, Called]) -> str:
             (
                 name,
                 f"{percent(share_judged(made.scores, 0))} / {percent(share_judged(made.scores, 1))}",
-                bootstrap(auc, made.scores.logits, made.scores.labels, groups=made.scores.sources),
+                made.scores.interval(auc),
                 percent(by_clip(alarms, genuine)),
                 percent(by_source(alarms, genuine)),
                 percent(by_clip(found, fakes)),
@@ -113,22 +82,12 @@ def kind_table(
     """Shares of kinds of clips that are called fake, as found and over all conditions."""
     rows: list[Row] = []
     for kind, member in kinds.items():
-        as_found, every = _pooled([calls[AS_FOUND]], label, member), _pooled(list(calls.values()), label, member)
+        as_found, every = pooled([calls[AS_FOUND]], label, member), pooled(list(calls.values()), label, member)
         if len(as_found[0]) >= FEWEST_CLIPS:
             sources = len({s.source for s in as_found[0]})
             rows.append((kind, len(as_found[0]), sources, *(percent(by_clip(f, s)) for s, f in (as_found, every))))
     of = "methods" if label else "sources"
     return table((title, "clips", of, "called fake as found", "over all conditions"), rows)
-
-
-def _pooled(calls: Sequence[Called], label: int, member: Callable[[Sample], bool]) -> tuple[list[Sample], Flags]:
-    samples, flags = [], []
-    for made in calls:
-        for sample, fake in zip(*parts_of(made, label)[:2], strict=True):
-            if member(sample):
-                samples.append(sample)
-                flags.append(bool(fake))
-    return samples, np.array(flags, np.bool_)
 
 
 def camera_table(calls: Mapping[str, Called]) -> str:
@@ -146,7 +105,7 @@ def family_table(calls: Mapping[str, Called]) -> str:
         if part.labels.sum() < FEWEST_CLIPS:
             continue
         as_found, every = (
-            _pooled(list(c), 1, lambda s, f=family: s.family == f)  # type: ignore[misc]
+            pooled(list(c), 1, lambda s, f=family: s.family == f)  # type: ignore[misc]
             for c in ([made], calls.values())
         )
         rows.append(
@@ -154,7 +113,7 @@ def family_table(calls: Mapping[str, Called]) -> str:
                 family,
                 int(part.labels.sum()),
                 len({s.source for s in as_found[0]}),
-                bootstrap(auc, part.logits, part.labels, groups=part.sources),
+                part.interval(auc),
                 percent(by_clip(as_found[1], as_found[0])),
                 percent(by_clip(every[1], every[0])),
             )
@@ -173,9 +132,7 @@ def size_table(calls: Mapping[str, Called], bins: int = 4) -> str:
     for low, high in pairwise(edges):
         rows_in = (sizes >= low) & (sizes < high)
         genuine, fakes = (fake[rows_in & (labels == label)] for label in (0, 1))
-        name = (
-            f"under {high:.0f}" if low == 0 else f"{low:.0f} and more" if high == np.inf else f"{low:.0f} to {high:.0f}"
-        )
+        name = f"{low:.0f} to {high:.0f}" if high < np.inf else f"{low:.0f} and more"
         rows.append(
             (
                 name,
@@ -194,7 +151,7 @@ def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]
     for fold in points:
         own = calls[AS_FOUND].scores.where(lambda s, k=fold: s.fold == k)  # type: ignore[misc]
         rates = [
-            percent(float(_pooled(chosen, label, lambda s, k=fold: s.fold == k)[1].mean()))  # type: ignore[misc]
+            percent(float(pooled(chosen, label, lambda s, k=fold: s.fold == k)[1].mean()))  # type: ignore[misc]
             for label in (0, 1)
             for chosen in ([calls[AS_FOUND]], list(calls.values()))
         ]
@@ -206,11 +163,11 @@ def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]
     return table(header, rows)
 
 
-def shipped_point(bundle: Path) -> OperatingPoint:
-    """The operating point in the bundle's model.json."""
-    calibration = read_task(bundle, FaceSpec).calibration
-    low, high = calibration.thresholds.likely_authentic, calibration.thresholds.likely_deepfake
-    return OperatingPoint(calibration, calibration.logit(low), calibration.logit(high))
+def at_shipped(scores: ClipScores, calibration: Calibration) -> Called:
+    """What the bundle's own calibration and thresholds make of clips."""
+    probabilities, thresholds = calibration.probability(scores.logits), calibration.thresholds
+    fake, authentic = probabilities >= thresholds.likely_deepfake, probabilities < thresholds.likely_authentic
+    return Called(scores, np.asarray(fake), np.asarray(authentic))
 
 
 def calibration_error(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> float:
@@ -224,20 +181,33 @@ def calibration_error(conditions: Conditions, points: Mapping[int, OperatingPoin
     return expected_calibration_error(probabilities, labels, weights)
 
 
-def figures(conditions: Conditions, shipped: OperatingPoint) -> str:
+def policy_table(calibration: Calibration) -> str:
+    """The bundle's operating points and what each is worth."""
+    rows: list[Row] = []
+    for policy, point in calibration.operating_points.items():
+        alarms = Interval(point.false_alarm_rate, *point.false_alarm_interval)
+        rows.append(
+            (policy, point.likely_authentic, point.likely_deepfake, percent(alarms), percent(point.detection_rate))
+        )
+    header = ("policy", "authentic under", "fake from", "genuine called fake", "fakes called")
+    return table(header, rows)
+
+
+def figures(conditions: Conditions, shipped: Calibration) -> str:
     """All tables of the card, as Markdown."""
     points = nested_points(conditions)
     calls = nested(conditions, points)
-    at_shipped = {name: called(s, [shipped] * len(s.samples)) for name, s in conditions.items()}
+    flattered = {name: at_shipped(scores, shipped) for name, scores in conditions.items()}
     offered = conditions[AS_FOUND].offered
     counts = [(sum(s.label == v for s in offered), len({s.source for s in offered if s.label == v})) for v in (0, 1)]
+    error = calibration_error(conditions, points)
     parts = [
         f"{counts[0][0]} genuine clips of {counts[0][1]} sources and {counts[1][0]} fakes of {counts[1][1]} methods, "
         "none of which the detector saw.",
         "### Called at thresholds that never met the clip's fold", condition_table(calls),
-        f"Expected calibration error over all conditions (sources evened, even odds): "
-        f"{calibration_error(conditions, points):.3f}.",
-        "### The same at the shipped thresholds (flattered: chosen on these clips)", flattered_table(at_shipped),
+        f"Expected calibration error over all conditions (sources evened, even odds): {error:.3f}.",
+        "### Policies: rates over all conditions, at thresholds that never met the clip's fold", policy_table(shipped),
+        "### The same clips at the shipped thresholds (flattered: chosen on these clips)", flattered_table(flattered),
         "### False alarms by camera", camera_table(calls),
         "### By size of the face, all conditions", size_table(calls),
         "### Families of fakes", family_table(calls),

@@ -8,16 +8,16 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from sg_common.bundle.calibration import PROBABILITY_DIGITS, PlattScaling
+from sg_common.bundle.calibration import DEFAULT_POLICY, PROBABILITY_DIGITS, PlattScaling, Policy
 
 from training.common.calibration import fit, threshold_for_false_alarm
 from training.common.manifest import Sample
 from training.common.scores import Array, Scores
 from training.video.clips import Judgement
 
-FALSE_ALARMS = 0.035
-"""Share of genuine clips that a threshold may call fake where it is chosen: under the promised 0.05, since unseen
-sources are called more often than those that a threshold was set on."""
+POLICIES: Mapping[Policy, float] = {"low_false_alarm": 0.035, "balanced": 0.1, "high_recall": 0.2}
+"""For each policy the share of genuine clips that its threshold may call fake where it is chosen. The default's is
+under the promised 0.05, since unseen sources are called more often than those that a threshold was set on."""
 MISSES = 0.05
 """Share of the fakes that may be called authentic where the threshold is chosen."""
 
@@ -96,7 +96,9 @@ class OperatingPoint:
         return float(low), float(high)
 
 
-def choose(conditions: Conditions, false_alarms: float = FALSE_ALARMS, misses: float = MISSES) -> OperatingPoint:
+def choose(
+    conditions: Conditions, false_alarms: float = POLICIES[DEFAULT_POLICY], misses: float = MISSES
+) -> OperatingPoint:
     """The operating point that keeps its promises under every condition, by clip and with sources evened.
 
     Probabilities are Platt's, fitted on all conditions with sources evened and both labels alike. At most
@@ -135,10 +137,11 @@ def called(scores: ClipScores, points: Sequence[OperatingPoint]) -> Called:
     return Called(scores, np.asarray(fake), np.asarray(authentic))
 
 
-def nested_points(conditions: Conditions) -> dict[int, OperatingPoint]:
+def nested_points(conditions: Conditions, false_alarms: float = POLICIES[DEFAULT_POLICY]) -> dict[int, OperatingPoint]:
     """For each fold the operating point chosen on the clips that are neither of it nor `also_held_out` with it."""
     folds = {s.fold for scores in conditions.values() for s in scores.offered}
-    return {
-        fold: choose(restrict(conditions, lambda s, k=fold: s.fold != k and k not in s.also_held_out))  # type: ignore[misc]
-        for fold in sorted(folds)
-    }
+
+    def others(fold: int) -> dict[str, ClipScores]:
+        return restrict(conditions, lambda s: s.fold != fold and fold not in s.also_held_out)
+
+    return {fold: choose(others(fold), false_alarms) for fold in sorted(folds)}

@@ -14,7 +14,8 @@ CODE = """
 import importlib, json, pkgutil, sys
 door = importlib.import_module("sg_common." + sys.argv[1])
 for module in pkgutil.iter_modules(door.__path__, door.__name__ + "."):
-    importlib.import_module(module.name)
+    if module.name != "sg_common.cli.model":  # its work is to open models; it is loaded when asked for
+        importlib.import_module(module.name)
 print(json.dumps(sorted(sys.modules)))
 """
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sg_common.bundle.calibration import PlattScaling
+from sg_common.bundle.calibration import Calibration, PlattScaling, Thresholds
+from sg_common.bundle.spec import FaceSpec, read_task
 
 from testbed.face_model import write_green_bundle
 from training.common.cards import write_figures
 from training.common.manifest import Sample
-from training.video.calibrate import write_point
-from training.video.evaluate import by_source, figures, shipped_point
-from training.video.operating import ClipScores, OperatingPoint
+from training.video.calibrate import calibrate
+from training.video.evaluate import at_shipped, figures
+from training.video.operating import ClipScores, OperatingPoint, called
+from training.video.rates import by_source
 from training.video.recompress import AS_FOUND
 
 
@@ -36,9 +37,12 @@ def clips(shift: float = 0.0, unjudged: int = 0) -> ClipScores:
 
 def test_every_table_is_there_with_its_rates() -> None:
     conditions = {AS_FOUND: clips(), "crushed": clips(-0.5, unjudged=50)}
-    text = figures(conditions, OperatingPoint(PlattScaling(temperature=1.0, bias=0.0), -9.0, 9.0))
+    shipped = Calibration(
+        temperature=1.0, bias=0.0, thresholds=Thresholds(likely_authentic=0.0002, likely_deepfake=0.9999)
+    )
+    text = figures(conditions, shipped)
     assert "100 genuine clips of 25 sources and 100 fakes of 25 methods" in text
-    nested, flattered = text.split("### ")[1:3]
+    nested, _, flattered = text.split("### ")[1:4]
     assert f"| {AS_FOUND} | 100.0% / 100.0% |" in nested
     assert "| crushed | 100.0% / 50.0% |" in nested
     assert f"| {AS_FOUND} | 0.0% | 0.0% | 0.0% | 0.0% | 0.0% |" in flattered
@@ -53,14 +57,28 @@ def test_sources_count_alike_whatever_their_size() -> None:
     assert share.value == pytest.approx(0.5)
 
 
-def test_a_point_is_written_and_read_again(tmp_path: Path) -> None:
-    write_green_bundle(tmp_path)
-    write_point(tmp_path, OperatingPoint(PlattScaling(temperature=2.0, bias=0.5), -1.0, 3.0))
-    point = shipped_point(tmp_path)
-    assert point.deepfake == pytest.approx(3.0, abs=0.01)
-    assert point.deepfake >= 3.0
-    assert point.authentic <= -1.0
-    assert json.loads((tmp_path / "model.json").read_text())["calibration"]["aggregation"] == {"kind": "mean"}
+def test_a_bundle_is_calibrated_at_every_policy(tmp_path: Path) -> None:
+    bundle, conditions = write_green_bundle(tmp_path), {AS_FOUND: clips(), "crushed": clips(-0.5)}
+    calibrate(bundle, conditions)
+    calibration = read_task(bundle, FaceSpec).calibration
+    assert calibration.aggregation.kind == "mean"
+    points = list(calibration.operating_points.values())
+    assert [p.likely_deepfake for p in points] == sorted((p.likely_deepfake for p in points), reverse=True)
+    assert [p.detection_rate for p in points] == sorted(p.detection_rate for p in points)
+    assert "| high_recall |" in figures(conditions, calibration)
+
+
+def test_thresholds_as_probabilities_call_no_more_than_the_logits_they_stand_for() -> None:
+    point = OperatingPoint(PlattScaling(temperature=2.0, bias=0.5), -1.0, 3.0)
+    low, high = point.probabilities()
+    calibration = Calibration(
+        temperature=2.0, bias=0.5, thresholds=Thresholds(likely_authentic=low, likely_deepfake=high)
+    )
+    scores = replace(clips(), logits=np.linspace(-4, 6, 200))
+    chosen, shipped = called(scores, [point] * 200), at_shipped(scores, calibration)
+    assert not (shipped.fake & ~chosen.fake).any()
+    assert not (shipped.authentic & ~chosen.authentic).any()
+    assert shipped.fake.sum() >= chosen.fake.sum() - 1
 
 
 def test_figures_take_the_place_of_the_old_ones(tmp_path: Path) -> None:

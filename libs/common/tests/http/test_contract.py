@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from sg_common.errors import BundleError
+from sg_common.http.analyze import FAILURES
 from sg_common.http.state import ServiceState
 
 from testbed.analyzer import BytesAnalyzer, bytes_service
@@ -54,6 +55,12 @@ def test_the_description_names_both_bodies_and_every_status(service: Service) ->
     assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
     listed = {"200", "400", "401", "403", "404", "408", "413", "415", "422", "429", "502", "503", "504"}
     assert set(operation["responses"]) == listed
+    for failure in FAILURES:
+        answer = operation["responses"][str(failure.status)]
+        assert failure.title in answer["description"]
+        assert set(answer["content"]) == {"application/problem+json"}
+    for content in operation["requestBody"]["content"].values():
+        assert "sample_rate" in content["schema"]["properties"]
 
 
 def test_an_upload_is_judged(service: Service) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from sg_common.analysis import Job
+from sg_common.analysis import Job, Stage
 from sg_common.errors import Cancelled, DeadlineExceeded, TooBusy
 from sg_common.http.pool import AnalysisPool
 from sg_common.observability import Metrics
@@ -35,8 +35,10 @@ def test_places_are_limited_and_given_back(pool: AnalysisPool) -> None:
 
 
 def test_work_runs_in_a_thread_and_releases_its_place(pool: AnalysisPool) -> None:
+    job = Job(5, stage=Stage.WAITING)
     with pool.admit() as ticket:
-        name = asyncio.run(pool.analyse(ticket, Job(5), lambda: threading.current_thread().name, never()))
+        name = asyncio.run(pool.analyse(ticket, job, lambda: threading.current_thread().name, never()))
+    assert job.stage is Stage.ANALYSING
     assert name.startswith("analysis")
     pool.close()
     assert pool.idle

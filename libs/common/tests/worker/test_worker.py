@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote_plus
 
 import pytest
+from sg_common.analysis import Stage
 
 from testbed.analyzer import BytesAnalyzer
 from testbed.running import wait_for
@@ -70,6 +71,7 @@ def test_a_redelivered_message_is_not_judged_again(bench: Bench, metric: Metric)
         bench.wait_empty()
         assert metric(host, "results_total", outcome="duplicate") == 1
     assert len(analyzer.folders) == 1
+    assert analyzer.stages == [Stage.ANALYSING], "a result's seconds are those of the analysis"
 
 
 @pytest.mark.parametrize("versioning", ["Suspended", "Enabled"])

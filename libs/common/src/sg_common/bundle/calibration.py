@@ -34,10 +34,6 @@ class PlattScaling(Part):
         scaled = np.asarray(logits, np.float64) / self.temperature + self.bias
         return np.asarray(np.round(0.5 * (1 + np.tanh(scaled / 2)), PROBABILITY_DIGITS), np.float64)
 
-    def logit(self, probability: float) -> float:
-        """The logit whose probability is the given one."""
-        return (float(np.log(probability / (1 - probability))) - self.bias) * self.temperature
-
 
 class Thresholds(Part):
     """Below the first `likely_authentic`, from the second on `likely_deepfake`, `uncertain` between."""

@@ -1,8 +1,9 @@
-"""Arguments that several verbs have."""
+"""Arguments that several verbs have, and those of verbs whose modules load what only they need."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from sg_common.errors import InvalidOption
 from sg_common.sources.request import read_options
@@ -23,3 +24,15 @@ def _sample_rate(text: str) -> int | None:
         return read_options({"sample_rate": text}).sample_rate
     except InvalidOption as error:
         raise argparse.ArgumentTypeError(error.detail) from error
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verbs of `model`."""
+    verbs = parser.add_subparsers(dest="model_verb", required=True, metavar="{check,inspect}")
+    for name, text in (
+        ("check", "check every file of a bundle, and run its golden input by every variant that this CPU can run"),
+        ("inspect", "what a bundle is, which variant this CPU runs, its thresholds, and what a row costs"),
+    ):
+        verbs.add_parser(name, help=text, description=text).add_argument(
+            "directory", type=Path, metavar="DIR", help="the bundle's folder, which holds model.json"
+        )

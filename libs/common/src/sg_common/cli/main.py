@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from sg_common.cli.analyze import add_analyze_arguments, run_analyze
-from sg_common.cli.model import add_model_arguments, run_model
+from sg_common.cli.arguments import add_model_arguments
 from sg_common.cli.serve import run_serve
 from sg_common.cli.status import ExitStatus, ended
 from sg_common.cli.submit import add_submit_arguments, run_submit
@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         if options.verb == "model":
+            # It loads ONNX Runtime, which no other verb should wait for.
+            from sg_common.cli.model import run_model  # noqa: PLC0415
+
             return run_model(options)
         if not services:
             raise SettingsError("no analyzer is installed")

@@ -14,18 +14,6 @@ from sg_common.cli.status import ExitStatus
 from sg_common.runtime import Runtime
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's own verbs."""
-    verbs = parser.add_subparsers(dest="model_verb", required=True, metavar="{check,inspect}")
-    for name, text in (
-        ("check", "check every file of a bundle, and run its golden input by every variant that this CPU can run"),
-        ("inspect", "what a bundle is, which variant this CPU runs, its thresholds, and what a row costs"),
-    ):
-        verbs.add_parser(name, help=text, description=text).add_argument(
-            "directory", type=Path, metavar="DIR", help="the bundle's folder, which holds model.json"
-        )
-
-
 def run_model(options: argparse.Namespace) -> int:
     """Check or describe one bundle.
 

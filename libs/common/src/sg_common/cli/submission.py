@@ -84,10 +84,9 @@ class Submission:
                 item.result = self._results.read(place)
                 return
 
-    def _named(self, item: Item) -> Iterator[tuple[ResultName, S3Object]]:
-        for name, place in self._results.named(item.version):
-            if (name.kind, name.options) == (item.kind, item.options):
-                yield name, place
+    def _named(self, item: Item) -> list[tuple[ResultName, S3Object]]:
+        named = self._results.named(item.version)
+        return [(name, place) for name, place in named if (name.kind, name.options) == (item.kind, item.options)]
 
     def send(self, items: Sequence[Item]) -> None:
         """Send a message for each item."""

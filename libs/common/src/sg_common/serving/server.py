@@ -35,7 +35,6 @@ class DrainingServer(uvicorn.Server):
             )
         )
         self._host = host
-        self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
@@ -46,12 +45,9 @@ class DrainingServer(uvicorn.Server):
         if sig == signal.SIGTERM and not self._host.draining and self._loop is not None:
             self._host.drain()
             log.info("draining")
-            self._loop.call_soon_threadsafe(self._begin_drain)
+            asyncio.run_coroutine_threadsafe(self._drain_and_stop(), self._loop)
             return
         super().handle_exit(sig, frame)
-
-    def _begin_drain(self) -> None:
-        self._draining = asyncio.ensure_future(self._drain_and_stop())
 
     async def _drain_and_stop(self) -> None:
         try:
@@ -72,7 +68,7 @@ def listen(settings: ServiceSettings) -> socket.socket:
     except OSError as error:
         place = f"{settings.host} port {settings.port}"
         raise SettingsError(f"SG_HOST, SG_PORT: cannot listen on {place} ({error.strerror})") from error
-    log.info("listening", extra={"host": settings.host, "port": listener.getsockname()[1]})
+    log.info("listening on %s port %s", settings.host, listener.getsockname()[1])
     return listener
 
 

@@ -64,12 +64,8 @@ class S3Source:
         with self._store.open(target, etag) as download:
             if download.size > self._max_bytes:
                 raise LimitExceeded(f"{target} has {download.size:,} bytes; the limit is {self._max_bytes:,}")
-            with work_file_errors():
-                file = path.open("wb")
-            with file:
+            # The store's own failures are no OSError any more.
+            with work_file_errors(), path.open("wb") as file:
                 for block in download.blocks:
                     job.check()
-                    with work_file_errors():
-                        file.write(block)
-                with work_file_errors():
-                    file.flush()
+                    file.write(block)
