@@ -13,6 +13,7 @@ INFO = "info"
 BLOCK = "block"
 FRAME = "frame"
 WORKING = "working"
+SUMMARY = "summary"
 END = "end"
 ERROR = "error"
 
