@@ -80,6 +80,8 @@ ENCRYPTED = "the file is encrypted (protected against copying); send one that is
 CUT_OFF = "the file is cut off before its media begin; upload it again"
 NO_HEADER = "this is a media segment without its header; send the whole file, or the segment behind its header"
 PICTURE_FORMAT = "an animated WebP is a picture format; send a video, for example an MP4"
+SCRAMBLED_BYTES = 188 * 1000
+TS_SYNC = 0x47
 MATROSKA_KEY = "enc_key_id"  # FFmpeg's name of the key that an encrypted track of Matroska needs
 LOCKED_TAGS = frozenset({"drms", "drmi", "drmt"})  # Apple's FairPlay
 LONGEST_DELAY_SECONDS = 1.0
@@ -121,6 +123,8 @@ def open_container(descriptor: int, **options: str) -> Iterator[InputContainer]:
             raise Undecodable(DAMAGED_HEADER) from error
         raise NotMedia(NOT_MEDIA) from error
     with container:
+        if container.format.name == "mpegts" and _is_scrambled(os.pread(descriptor, SCRAMBLED_BYTES, 0)):
+            raise Undecodable(ENCRYPTED)
         if container.format.name == "avi":  # stores no presentation times; FFmpeg's guess is wrong with B-frames
             container.flags &= ~GENERATE_TIMES
         _check_kind(container, beginning)
@@ -235,6 +239,13 @@ def check_moving(container: InputContainer, frames: int) -> None:
 def _is_text(beginning: bytes) -> bool:
     """Whether a file begins with text in an ASCII-like encoding, as subtitles, playlists and web pages do."""
     return beginning.translate(None, delete=CONTROL_CHARACTERS) == beginning
+
+
+def _is_scrambled(beginning: bytes) -> bool:
+    """Whether most packets of a transport stream say that they are (`transport_scrambling_control`; ISO/IEC 13818-1,
+    section 2.4.3.3)."""
+    packets = [beginning[place + 3] for place in range(0, len(beginning) - 187, 188) if beginning[place] == TS_SYNC]
+    return 2 * sum(flags & 0xC0 > 0 for flags in packets) > max(len(packets), 1)
 
 
 def _begins(beginning: bytes, marks: Sequence[tuple[int, bytes]]) -> bool:
