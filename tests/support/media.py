@@ -148,7 +148,7 @@ def remux(
             if not packet.size or packet.stream_index not in streams:
                 continue
             keys += packet.stream.type == "video" and packet.is_keyframe
-            if keys < from_key + bool(original.streams.video):
+            if from_key and keys <= from_key:
                 continue
             if stamp_fields:
                 packet.time_base = Fraction(1, stamp_fields)

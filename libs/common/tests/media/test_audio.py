@@ -183,9 +183,7 @@ def test_channels_in_an_order_of_the_files_own(
 
 
 @pytest.mark.parametrize(("codec", "name"), [("pcm_s16le", "a.wav"), ("libmp3lame", "a.mp3")])
-def test_channels_in_opposite_phase_are_heard(
-    tmp_path: Path, decode_audio: DecodeAudio, codec: str, name: str
-) -> None:
+def test_channels_in_opposite_phase_are_heard(tmp_path: Path, decode_audio: DecodeAudio, codec: str, name: str) -> None:
     voice = tone(3.0, 48000)
     path = write_audio(tmp_path / name, np.concatenate([voice, -voice]), rate=48000, codec=codec)
     _, samples = decode_audio(path)

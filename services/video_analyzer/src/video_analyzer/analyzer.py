@@ -12,16 +12,21 @@ import numpy.typing as npt
 from sg_common.analysis import AnalysisOptions, Job, ModelInfo, Status
 from sg_common.bundle import load_bundle
 from sg_common.errors import BundleError
-from sg_common.media import Frame, VideoInfo, open_video
+from sg_common.media import Frame, VideoReader, open_video
 
 from video_analyzer.calibration import as_logits, read_task_fields
 from video_analyzer.detector import ClipSearch, Face, FaceDetector
-from video_analyzer.quality import Flaw, QualityGates, describe
+from video_analyzer.quality import Flaw, QualityGates, describe, grey_face, inner
 from video_analyzer.report import VideoReport
-from video_analyzer.scoring import Box, ClipEvidence, Conclusion, JudgedFace
+from video_analyzer.scoring import MORE, Box, ClipEvidence, Conclusion, JudgedFace
 from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import Track, Tracker, displayed
 
+PALETTE = (
+    "The picture has a palette of few colours, as a GIF has, which hides what is judged; "
+    "send the video that it was made from."
+)
+CUT_OFF = "The file is cut off: its header promises more than is there. Send the whole file to have all of it judged."
 ACCURACY_BUDGET = 0.01
 """AUC that a faster variant of the model may lose."""
 
@@ -86,12 +91,14 @@ class VideoAnalyzer:
         ) as reader:
             for frame in reader:
                 job.check()
+                if reader.info.palette:
+                    break
                 self._search(clip, frame)
                 if clip.pending_crops >= self._settings.video_batch_size:
                     self._judge(clip, job)
                 job.progress(frame.time, reader.info.duration)
             self._judge(clip, job)
-            return self._report(clip, reader.info, options, job)
+            return self._report(clip, reader, options, job)
 
     def _search(self, clip: _Clip, frame: Frame) -> None:
         """Find and follow the frame's faces; those fit to be judged wait for the next batch."""
@@ -107,6 +114,7 @@ class VideoAnalyzer:
             if flaw is not None:
                 clip.flaws[flaw] += 1
                 continue
+            track.motion.see(frame.time, grey_face(inner(frame.rgb, face)))
             crop = self._input.crop(frame.rgb, face)
             waiting.faces.append(_WaitingFace(track, displayed_box(face, frame), crop))
         if waiting.faces:
@@ -128,8 +136,10 @@ class VideoAnalyzer:
         clip.waiting.clear()
         for track in clip.tracker.prune():
             clip.evidence.stray_logits.extend(track.logits)
+            clip.evidence.stray_different += track.motion.different
 
-    def _report(self, clip: _Clip, info: VideoInfo, options: AnalysisOptions, job: Job) -> VideoReport:
+    def _report(self, clip: _Clip, reader: VideoReader, options: AnalysisOptions, job: Job) -> VideoReport:
+        info = reader.info
         tracks, evidence = clip.tracker.tracks, clip.evidence
         conclusion = evidence.conclude(tracks)
         return VideoReport(
@@ -146,10 +156,10 @@ class VideoAnalyzer:
             suspicious_frames=evidence.suspicious_frames(),
             model=self.model,
             processing_seconds=job.elapsed(),
-            message=self._message(clip, conclusion, options),
+            message=PALETTE if info.palette else self._message(clip, conclusion, options, reader.cut_off),
         )
 
-    def _message(self, clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> str | None:
+    def _message(self, clip: _Clip, conclusion: Conclusion, options: AnalysisOptions, cut_off: bool) -> str | None:
         """What a person should know about the evidence, or None."""
         sentences = []
         if conclusion.reason is not None:
@@ -158,6 +168,8 @@ class VideoAnalyzer:
         if clip.crowded_out:
             limit = self._settings.video_max_faces
             sentences.append(f"Only the {limit} largest faces of a frame were followed.")
+        if cut_off:
+            sentences.append(CUT_OFF)
         return " ".join(filter(None, sentences)) or None
 
 
@@ -199,8 +211,8 @@ def _reason(clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> st
         sentence = f"No face was found in the {frames}"
     else:
         sentence = f"Of the {frames}, {conclusion.reason}"
-    advice = "send a longer clip that shows the face larger and clearer"
-    if options.sample_rate is not None and options.sample_rate > 1:
+    advice = conclusion.advice
+    if options.sample_rate is not None and options.sample_rate > 1 and advice == MORE:
         advice = f"use a sample_rate below {options.sample_rate}, or none"
     status = "" if conclusion.status is Status.INCONCLUSIVE else "; the verdict stays uncertain"
     return f"{sentence}{status}: {advice}."

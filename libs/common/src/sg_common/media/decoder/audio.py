@@ -13,7 +13,6 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.context import Flags2
 from av.container import InputContainer
-from av.packet import Packet
 
 from sg_common.errors import MissingStream, Undecodable
 from sg_common.media import protocol
@@ -164,9 +163,7 @@ class _Sound:
     def _send_block(self, block: npt.NDArray[np.float32]) -> None:
         self._sent += block.size
         check_duration(self._sent / self._rate, self._limits)
-        self._send(
-            protocol.BLOCK, block.data.cast("B"), packet_bytes=self._read.bytes, silence_samples=self._silence
-        )
+        self._send(protocol.BLOCK, block.data.cast("B"), packet_bytes=self._read.bytes, silence_samples=self._silence)
 
     def _samples(self) -> Iterator[npt.NDArray[np.float32]]:
         """Arrays of shape (samples,), with silence where the timeline has no sound."""

@@ -64,7 +64,6 @@ class MonoResampler:
         self._kind = self._graph = None
         self._waiting = 0
 
-
     def _done(self, graph: Graph) -> Iterator[npt.NDArray[np.float32]]:
         while True:
             try:

@@ -153,9 +153,7 @@ def _parts(dts: npt.NDArray[np.int64], time_base: float, longest: float) -> npt.
     return np.concatenate([[0], np.cumsum(broken)])
 
 
-def _times(
-    seconds: npt.NDArray[np.float64], parts: npt.NDArray[np.int64], longest: float
-) -> npt.NDArray[np.float64]:
+def _times(seconds: npt.NDArray[np.float64], parts: npt.NDArray[np.int64], longest: float) -> npt.NDArray[np.float64]:
     """Seconds from the first frame, each part following the one before by a usual frame's length. The frame before a
     seam may have its time from behind it."""
     steps = np.diff(seconds)

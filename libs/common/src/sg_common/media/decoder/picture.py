@@ -13,6 +13,7 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+
 @classmethod  # type: ignore[misc]
 def _without_a_name(cls: type[Type], value: object) -> Type:
     """Side data that FFmpeg knows and the binding's enumeration does not: a value without a name, so that reading a

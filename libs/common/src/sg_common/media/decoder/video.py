@@ -143,9 +143,7 @@ def _index(container: InputContainer, stream: VideoStream, working: Callable[[],
     )
 
 
-def _info(
-    stream: VideoStream, frame: VideoFrame, index: PacketIndex, shape: Geometry, late: float
-) -> dict[str, Any]:
+def _info(stream: VideoStream, frame: VideoFrame, index: PacketIndex, shape: Geometry, late: float) -> dict[str, Any]:
     codec, colours = stream.codec_context.name, frame.format
     return {
         "codec": codec,
