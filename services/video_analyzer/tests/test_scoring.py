@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -38,7 +40,7 @@ def evidence(
     clip = ClipEvidence(CALIBRATION)
     for number, faces in enumerate(frames):
         for place, (owner, _) in enumerate(faces):
-            owner.motion.see(number / FPS, looks[(number + place) % len(looks)])
+            owner.motion.see(number / FPS, looks[(number + place) % len(looks)], owner.box)
         clip.add_frame(number, number / FPS, [JudgedFace(owner, logit, BOX) for owner, logit in faces])
     return clip
 
@@ -163,7 +165,8 @@ def test_a_face_that_only_the_camera_moves_is_uncertain_unless_another_lives() -
     anna, poster = track(1), track(2)
     clip = evidence([[(anna, REAL)]] * 8)
     for number in range(8):
-        poster.motion.see(number / FPS, np.asarray(LOOKS[0] * (1 + 0.1 * number), np.float32))
+        look = np.asarray(LOOKS[0] * (1 + 0.1 * number), np.float32)
+        poster.motion.see(number / FPS, look, replace(poster.box, x=5.0 * number))
         clip.add_frame(8 + number, 2 + number / FPS, [JudgedFace(poster, FAKE, BOX)])
     assert poster.motion.still
     assert poster.motion.different == 8

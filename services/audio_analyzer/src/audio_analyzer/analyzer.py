@@ -127,25 +127,19 @@ class _Analysis:
             message = UNSCORABLE
         if message is not None:
             message = " ".join(filter(None, (message, cut_off)))
-            return self._answer(quality, Status.INCONCLUSIVE, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [])
+            return self._answer(quality, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [])
         logit = aggregate(np.array([window.logit for window in finite]), calibration.aggregation)
         score = round(probability(logit, calibration), 4)
         evidence = segments(finite, calibration, self._settings.audio_max_segments)
-        return self._answer(quality, Status.SUCCESS, cut_off, score, verdict(score, calibration.thresholds), evidence)
+        return self._answer(quality, cut_off, score, verdict(score, calibration.thresholds), evidence)
 
     def _answer(
-        self,
-        quality: Quality,
-        status: Status,
-        message: str | None,
-        score: float,
-        judged: Verdict,
-        evidence: list[Segment],
+        self, quality: Quality, message: str | None, score: float, judged: Verdict, evidence: list[Segment]
     ) -> AudioReport:
         return AudioReport(
             deepfake_probability=score,
             verdict=judged,
-            status=status,
+            status=Status.INCONCLUSIVE if judged is Verdict.INCONCLUSIVE else Status.SUCCESS,
             audio_duration=round(quality.audio_seconds, 3),
             speech_duration=round(quality.speech_seconds, 3),
             sample_rate=SAMPLE_RATE,

@@ -19,7 +19,7 @@ NARROW_RATE = 4000
 """Sampling rate, Hz, up to which speech is not judged: half of what tells voices apart is missing."""
 NARROW_BAND_DB = -50.0
 """Power from 2.3 to 3.4 kHz over all from 100 Hz on, dB, under which speech was sampled so low before it came into this
-file. No genuine clip of the corpus is below -45; resampled from 4 kHz, every one is (`python -m benchmarks.speech_band`)."""
+file (`python -m benchmarks.speech_band`: no genuine clip of the corpus is below; from 4 kHz, every one is)."""
 SUBSAMPLING = 8
 
 
@@ -108,6 +108,10 @@ def refusal(quality: Quality, min_speech_seconds: float) -> str | None:
             f"Only {found:.1f} s of speech were found and {min_speech_seconds:g} s are needed; "
             "send a longer recording of the voice."
         )
+    return _spoilt(quality)
+
+
+def _spoilt(quality: Quality) -> str | None:
     if quality.sample_rate <= NARROW_RATE or quality.band_db < NARROW_BAND_DB:
         return (
             "The speech was sampled at 4 kHz or less and has nothing above 2 kHz, too little to judge it by; "

@@ -21,9 +21,9 @@ LEVEL = 0.2
 MAX_GAIN = 100.0
 """Most amplification (40 dB), so that a noise floor is not raised to a voice's level."""
 DOUBTED_GAIN = 4.0
-"""Amplification (12 dB) from which speech must be heard without any, too: ambience that is amplified can pass for it."""
+"""Amplification (12 dB) from which speech must be heard without any, too: amplified ambience can pass for it."""
 HEARD_SHARE = 0.25
-"""Share of a chunk's amplified speech that must be heard so. Genuine speech at -50 dBFS keeps three quarters and more."""
+"""Share of a chunk's amplified speech that must be heard so."""
 HOLD = 0.5
 """How much of a chunk's level the next chunk inherits, so that a silent chunk after speech is not amplified at once."""
 LOUDEST_SAMPLE = 1e4

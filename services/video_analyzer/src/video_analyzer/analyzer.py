@@ -114,7 +114,7 @@ class VideoAnalyzer:
             if flaw is not None:
                 clip.flaws[flaw] += 1
                 continue
-            track.motion.see(frame.time, grey_face(inner(frame.rgb, face)))
+            track.motion.see(frame.time, grey_face(inner(frame.rgb, face)), track.box)
             crop = self._input.crop(frame.rgb, face)
             waiting.faces.append(_WaitingFace(track, displayed_box(face, frame), crop))
         if waiting.faces:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from video_analyzer.detector import Face
+
 Grey = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 
@@ -13,17 +15,23 @@ SCALES = (4, 2, 1)
 STEPS = 12
 SETTLED = 1e-3
 BLOCK = 8
+STRONGEST_BLOCKS = 4
 LEAST_OVERLAP = 0.5
 DIFFERENT = 0.5
 """Mean difference in brightness, 0..255, of two pictures of a face that are not one picture twice."""
-MOVES = 0.2
+MOVES = 0.1
 """Residual from which something in the face moves."""
 LEAST_MOVING = 2
 """Frames that must show it: an alignment may fail once."""
+LEAST_TRAVEL = 0.1
+"""Way of the face through the picture, in face sizes, or the logarithm of its growth, from which its picture should
+have changed, were it alive. Live people who keep their head still may keep their face still too."""
 
 
 class FaceMotion:
     """What moves in one face over its judged frames.
+
+    Limits: `python -m benchmarks.face_motion`.
 
     Attributes:
         different: frames whose face is not the picture of the counted one before.
@@ -35,20 +43,22 @@ class FaceMotion:
         self.seconds = 0.0
         self._start: float | None = None
         self._counted: Grey | None = None
-        self._reference: Alignment | None = None
+        self._reference: tuple[Alignment, Face] | None = None
         self._moving = 0
+        self._travel = 0.0
 
     @property
     def still(self) -> bool:
-        """Whether a flat picture that the camera moves before, or that is moved before it, explains all frames."""
-        return self._moving < LEAST_MOVING
+        """Whether the face was moved through the picture, and nothing moved in it but as a flat picture does."""
+        return self._travel >= LEAST_TRAVEL and self._moving < LEAST_MOVING
 
-    def see(self, time: float, face: Grey) -> None:
+    def see(self, time: float, face: Grey, box: Face) -> None:
         """Take in the face of the next judged frame.
 
         Args:
             time: seconds.
             face: brightness, float32 [64, 64].
+            box: where it is.
         """
         self._start = time if self._start is None else self._start
         self.seconds = time - self._start
@@ -57,9 +67,19 @@ class FaceMotion:
         self.different += 1
         self._counted = face
         if self._reference is None:
-            self._reference = Alignment(face)
-        elif self.still:
-            self._moving += self._reference.residual(face) >= MOVES
+            self._reference = Alignment(face), box
+        elif self._moving < LEAST_MOVING:
+            alignment, first = self._reference
+            self._travel = max(self._travel, travel(first, box))
+            self._moving += alignment.residual(face) >= MOVES
+
+
+def travel(first: Face, box: Face) -> float:
+    """How far a box has moved in face sizes, or grown in the natural logarithm, whichever is more."""
+    size, later = np.sqrt(first.width * first.height), np.sqrt(box.width * box.height)
+    across = box.x + box.width / 2 - first.x - first.width / 2
+    down = box.y + box.height / 2 - first.y - first.height / 2
+    return float(max(np.hypot(across, down) / size, abs(np.log(later / size))))
 
 
 class Alignment:
@@ -75,7 +95,8 @@ class Alignment:
         self._levels = [_Level(_shrunk(reference, scale)) for scale in SCALES]
 
     def residual(self, other: Grey) -> float:
-        """What no movement of a flat picture explains: the largest block's mean difference, over the contrast.
+        """What no movement of a flat picture explains: the mean difference in the few blocks of 8x8 pixels where it is
+        largest, over the contrast; infinite where the two have hardly a part in common.
 
         Args:
             other: brightness, float32 [64, 64].
@@ -130,10 +151,8 @@ class _Level:
         error = np.zeros_like(values)
         error[inside] = values[inside] - gain @ light
         blocks = error.reshape(self._side // BLOCK, BLOCK, self._side // BLOCK, BLOCK).mean(axis=(1, 3))
-        contrast = max(float(values[inside].std()), 1e-3)
-        self.rms = float(np.sqrt((error[inside] ** 2).mean())) / contrast
-        self.blocks = np.sort(np.abs(blocks).ravel())[::-1] / contrast
-        return float(np.abs(blocks).max()) / contrast
+        strongest = np.sort(np.abs(blocks), axis=None)[-STRONGEST_BLOCKS:]
+        return float(strongest.mean()) / max(float(values[inside].std()), 1e-3)
 
     def _sampled(self, other: Grey, warp: Matrix) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """The other's values at the warped points, and which of these lie inside it."""

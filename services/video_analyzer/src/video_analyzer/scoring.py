@@ -176,18 +176,17 @@ class ClipEvidence:
             pooled.extend(track.logits)
         probability = self.calibration.aggregate(pooled)
         different = sum(track.motion.different for track in kept) + self.stray_different
+        short: str | None = None
         if self.judged_frames < FULL_SUPPORT:
-            reason = f"a face could be judged in only two frames, and a verdict needs {FULL_SUPPORT}"
+            short = f"a face could be judged in only two frames, and a verdict needs {FULL_SUPPORT}"
         elif self.judged_seconds < LEAST_SECONDS:
-            reason = (
+            short = (
                 f"a face could be judged over only {self.judged_seconds:.1f} s, and a verdict needs {LEAST_SECONDS:g} s"
             )
         elif different < FULL_SUPPORT:
-            reason = f"those with a face show no {FULL_SUPPORT} different pictures of it"
-        else:
-            reason = None
-        if reason is not None:
-            return Conclusion(probability, Verdict.UNCERTAIN, Status.SUCCESS, reason)
+            short = f"those with a face show no {FULL_SUPPORT} different pictures of it"
+        if short is not None:
+            return Conclusion(probability, Verdict.UNCERTAIN, Status.SUCCESS, short)
         return Conclusion(probability, self.calibration.verdict(probability), Status.SUCCESS, None)
 
     def _track_probability(self, track: Track) -> float | None:

@@ -105,8 +105,8 @@ def _info(header: dict[str, Any]) -> AudioInfo:
 def open_audio(path: Path, *, sample_rate: int, limits: DecodeLimits, job: Job) -> Iterator[AudioReader]:
     """Decode the best audio stream of a file in a child process.
 
-    The default stream, else the longest, that holds any sound: the mean of its channels, resampled by libswresample. Memory does not grow
-    with the file's length.
+    The default stream, else the longest, that holds any sound: the mean of its channels, resampled by libswresample.
+    Memory does not grow with the file's length.
 
     Args:
         path: a local file in any container and codec that FFmpeg reads.

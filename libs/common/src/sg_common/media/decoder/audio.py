@@ -37,7 +37,8 @@ NOTHING = "nothing of the file's audio can be decoded; re-encode it and try agai
 MOSTLY_NOTHING = "most of the file's audio cannot be decoded; the file is damaged. Export or upload it again"
 ENOUGH = 0.5
 """Share of the packets' bytes that must decode."""
-SILENCE_SECONDS = 1
+SILENCE_SECONDS = 1  # at a time
+SHORTFALL_SECONDS = 0.5
 
 
 def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send: Send) -> None:
@@ -158,7 +159,7 @@ class _Sound:
         stream = self._read.stream
         if self._read.container.format.name != "flac" or not stream.duration or not stream.time_base:
             return False
-        return self._sent / self._rate < float(stream.duration * stream.time_base) - SILENCE_SECONDS
+        return bool(self._sent / self._rate < float(stream.duration * stream.time_base) - SHORTFALL_SECONDS)
 
     def _send_block(self, block: npt.NDArray[np.float32]) -> None:
         self._sent += block.size

@@ -127,7 +127,7 @@ class _Fields:
 
     def mark(self, packet: Packet[VideoStream]) -> int:
         """`SECOND_FIELD` where the packet completes the frame of the packet before."""
-        fields = []
+        fields: list[tuple[int, bool]] = []
         for unit in _units(bytes(packet), self._length_size):
             kind = unit[0] & 31
             if kind in (7, 8):

@@ -178,7 +178,7 @@ def _codec_name(container: InputContainer, stream: Stream) -> str:
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)
     try:
-        lines = container.dumps_format()
+        lines = container.dumps_format()  # type: ignore[attr-defined]
     finally:
         av.logging.set_level(level)
     found = re.search(rf"Stream #0:{stream.index}\D.*?: (?:Video|Audio): (\w+)[^(,\n]*(?:\((\S+) / )?", lines)

@@ -80,12 +80,12 @@ class MonoResampler:
     def _mixed(self, channels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """One channel, (samples,), out of one or two."""
         if len(channels) == 1:
-            return channels[0]
+            return np.asarray(channels[0])
         mean = channels.mean(axis=0, dtype=np.float32)
         powers = np.einsum("ij,ij->i", channels, channels)
         share = float(mean @ mean) / max(float(powers.mean()), 1e-12)
         self._cancels = share < (RESTORED if self._cancels else CANCELLED) and bool(powers.any())
-        return channels[int(powers.argmax())] if self._cancels else mean
+        return np.asarray(channels[int(powers.argmax())] if self._cancels else mean)
 
 
 def _graph(frame: AudioFrame, rate: int) -> Graph:

@@ -13,21 +13,21 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+UNSPECIFIED_COLORSPACE = 2  # AVCOL_SPC_UNSPECIFIED
+HD_HEIGHT = 720
+WIDEST_PIXEL = 8
 
-@classmethod  # type: ignore[misc]
+
 def _without_a_name(cls: type[Type], value: object) -> Type:
     """Side data that FFmpeg knows and the binding's enumeration does not: a value without a name, so that reading a
     frame's side data does not fail over what nobody asked for."""
     member = object.__new__(cls)
-    member._name_, member._value_ = f"UNKNOWN_{value}", value
+    member._name_ = f"UNKNOWN_{value}"
+    member._value_ = value  # type: ignore[assignment]
     return member
 
 
-Type._missing_ = _without_a_name  # type: ignore[method-assign,assignment]
-
-UNSPECIFIED_COLORSPACE = 2  # AVCOL_SPC_UNSPECIFIED
-HD_HEIGHT = 720
-WIDEST_PIXEL = 8
+Type._missing_ = classmethod(_without_a_name)  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
