@@ -31,7 +31,7 @@ SIDE = 224
 
 
 def frames(source: Path | io.BytesIO) -> list[Pixels]:
-    with av.open(source if isinstance(source, io.BytesIO) else str(source)) as container:
+    with av.open(source if isinstance(source, io.BytesIO) else str(source), "r") as container:
         return [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in container.decode(video=0)]
 
 
@@ -41,11 +41,11 @@ def compressed(pictures: list[Pixels], crf: int) -> list[Pixels]:
     height, width = (side - side % 2 for side in pictures[0].shape[:2])
     with av.open(stored, "w", format="mp4") as output:
         stream = output.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"  # type: ignore[union-attr]
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture in pictures:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
-            output.mux(stream.encode(frame))  # type: ignore[union-attr]
-        output.mux(stream.encode(None))  # type: ignore[union-attr]
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
     stored.seek(0)
     return frames(stored)
 

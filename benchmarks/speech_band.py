@@ -49,13 +49,10 @@ def main() -> None:
             plain.append(band_db(samples))
             narrow.append(band_db(at_4_khz(samples)))
         low, high = np.array(plain), np.array(narrow)
+        under, over = int((low < NARROW_BAND_DB).sum()), int((high >= NARROW_BAND_DB).sum())
         print(f"{label}: {len(chosen)} clips, limit {NARROW_BAND_DB:g} dB")
-        print(
-            f"  as they are: least {low.min():.1f}, 1% {np.quantile(low, 0.01):.1f}, under it {(low < NARROW_BAND_DB).sum()}"
-        )
-        print(
-            f"  from 4 kHz: most {high.max():.1f}, 99% {np.quantile(high, 0.99):.1f}, over it {(high >= NARROW_BAND_DB).sum()}"
-        )
+        print(f"  as they are: least {low.min():.1f} dB, 1% {np.quantile(low, 0.01):.1f}; under it {under}")
+        print(f"  from 4 kHz: most {high.max():.1f} dB, 99% {np.quantile(high, 0.99):.1f}; over it {over}")
 
 
 if __name__ == "__main__":

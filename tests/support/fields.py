@@ -84,7 +84,7 @@ def write_fields(path: Path, pictures: Sequence[Picture], fps: int = 25) -> Path
 
 def _planes(picture: Picture) -> list[Plane]:
     height, width = picture.shape[:2]
-    yuv = VideoFrame.from_ndarray(picture, format="rgb24").to_ndarray(format="yuv420p").reshape(-1)
+    yuv = np.asarray(VideoFrame.from_ndarray(picture, format="rgb24").to_ndarray(format="yuv420p"), np.uint8).ravel()
     luma, chroma = width * height, width * height // 4
     return [
         yuv[:luma].reshape(height, width),

@@ -197,7 +197,7 @@ def test_different_voices_in_two_channels_are_mixed(tmp_path: Path, decode_audio
     one, other = tone(2.0, 48000), tone(2.0, 48000, frequency=1000.0)
     other[:, :48000] = 0
     _, samples = decode_audio(write_audio(tmp_path / "a.wav", np.concatenate([one, other]), rate=48000))
-    _, mixed = decode_audio(write_audio(tmp_path / "b.wav", (one + other) / 2, rate=48000))
+    _, mixed = decode_audio(write_audio(tmp_path / "b.wav", ((one + other) / 2).astype(np.float32), rate=48000))
     np.testing.assert_allclose(samples, mixed, atol=1e-4)
 
 

@@ -138,10 +138,10 @@ def test_a_kind_of_side_data_from_a_later_ffmpeg(tmp_path: Path) -> None:
     with av.open(str(path)) as source:
         stream = source.streams.video[0]
         packet = next(source.demux(stream))
-        PacketSideData("lcevc", 16).to_packet(packet)
+        PacketSideData("lcevc", 16).to_packet(packet)  # type: ignore[call-arg,arg-type]
         frames = [*stream.codec_context.decode(packet), *stream.codec_context.decode(None)]
         with pytest.raises(KeyError):
-            frames[0].side_data["LCEVC"]
+            frames[0].side_data["LCEVC"]  # type: ignore[typeddict-item]
         assert geometry(frames[0], None, 1920).quarter_turns == 1
 
 
