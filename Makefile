@@ -52,12 +52,15 @@ analyze: setup  ## judge one file: make analyze FILE=clip.mp4
 	@test -n "$(FILE)" || { echo "usage: make analyze FILE=clip.mp4" >&2; exit 2; }
 	@$(BIN)/silver-guardian analyze "$(FILE)"
 
+samples: setup  ## remake the clips that the local stack and the chart's test send
+	@$(BIN)/python -m samples.make
+
 # --- quality ---
 
 lint-python: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests) tests/support tests/e2e tests/*.py tools benchmarks docker
+	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests) testbed tests/e2e tests/*.py tools benchmarks docker samples
 
 lint-training: setup-training
 	.venv-training/bin/python -m mypy training
@@ -78,13 +81,14 @@ lock: setup  ## remake the requirement locks
 	  ../$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$name.in -o $$name.txt; done
 
--include docker/docker.mk benchmarks/faults/faults.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk
+include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk
 
 # Their rules are in training/*/*.mk.
-test-training evaluate-audio evaluate-video train-video fine-tune-video: setup-training
+test-training evaluate-audio evaluate-video calibrate-video train-video fine-tune-video: setup-training
 train-audio: setup-training .venv-training/.engines
 
-docs: setup  ## remake docs/configuration.md from the settings
+docs: setup  ## remake docs/configuration.md from the settings, docs/bundle.md and its JSON Schema from the bundle's classes
 	$(BIN)/python tools/document_settings.py
+	$(BIN)/python tools/document_bundles.py
 
-.PHONY: help setup setup-training run analyze lint lint-python lint-training test test-python format lock docs
+.PHONY: help setup setup-training run analyze samples lint lint-python lint-training test test-python format lock docs

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.servers import AwsServer, S3Server, aws_server, s3_server
+from testbed.servers import AwsServer, S3Server, aws_server, s3_server
 
 
 @pytest.fixture(scope="session")

@@ -24,17 +24,16 @@ from pathlib import Path
 import av
 import numpy as np
 from audio_analyzer.analyzer import build_analyzer
-from audio_analyzer.scoring import Detector
+from audio_analyzer.model import VoiceModel
 from audio_analyzer.settings import AudioSettings
 from audio_analyzer.speech import Samples, SpeechStream, VoiceActivity
 from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from sg_common.analysis import AnalysisOptions, Job
-from sg_common.bundle import load_bundle
 from sg_common.media import open_audio
 
-from tests.support.speech import RATE, speech
+from testbed.speech import RATE, speech
 
 MINUTES = 10
 """Length of the recording that the stages are measured on."""
@@ -131,14 +130,12 @@ def stages(path: Path, settings: AudioSettings) -> dict[str, float]:
     """CPU seconds per minute of speech."""
     runtime = settings.runtime()
     vad_dir = settings.voice_activity_dir or settings.bundle_dir("voice_activity")
-    voice_activity = VoiceActivity(load_bundle(vad_dir, task="voice-activity", runtime=runtime))
-    detector = Detector(
-        load_bundle(settings.model_dir or settings.bundle_dir("audio"), task="audio-deepfake", runtime=runtime)
-    )
+    voice_activity = VoiceActivity.load(vad_dir, runtime)
+    model = VoiceModel.load(settings.model_dir or settings.bundle_dir("audio"), runtime)
     analyzer = build_analyzer(settings)
     blocks = decoded(path, settings)
     stream = SpeechStream(voice_activity)
-    windower = Windower(detector.input.window, detector.input.hop, round(LONGEST_PAUSE_SECONDS * RATE))
+    windower = Windower(model.input.window, model.input.hop, round(LONGEST_PAUSE_SECONDS * RATE))
     pieces = [piece for block in blocks for piece in stream.feed(block)] + list(stream.finish())
     windows = [w.samples for piece in pieces for w in windower.feed(piece)] + [w.samples for w in windower.finish()]
     size = settings.audio_batch_size
@@ -152,10 +149,10 @@ def stages(path: Path, settings: AudioSettings) -> dict[str, float]:
     result = {
         "decoding (child process)": measure(lambda: decoded(path, settings)),
         "speech detection": measure(find_speech),
-        "model": measure(lambda: [detector.logits(windows[i : i + size]) for i in range(0, len(windows), size)]),
+        "model": measure(lambda: [model.logits(windows[i : i + size]) for i in range(0, len(windows), size)]),
         "whole analysis": measure(lambda: analyzer.analyze(path, AnalysisOptions(), Job())),
     }
-    return {f"{detector.bundle.model.name} {detector.bundle.model.version} {detector.bundle.variant}": 0.0, **result}
+    return {f"{model.info.name} {model.info.version} {model.info.variant}": 0.0, **result}
 
 
 def long_file(path: Path, settings: AudioSettings) -> dict[str, float]:

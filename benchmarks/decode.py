@@ -21,7 +21,7 @@ import numpy as np
 from sg_common.analysis import Job
 from sg_common.media import DecodeLimits, FrameBudget, open_audio, open_video
 
-from tests.support.media import Picture, Sound, tone, write_media, write_video
+from testbed.media import Picture, Sound, tone, write_media, write_video
 
 WIDTH, HEIGHT, FPS = 1920, 1080, 30
 KEY_FRAMES = {"preset": "superfast", "crf": "30", "g": "60", "bf": "3"}

@@ -18,13 +18,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from sg_common.bundle import load_bundle
 from video_analyzer.detector import Face, FaceDetector
 from video_analyzer.quality import Flaw, QualityGates, grey_face, sharpness
 from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import Tracker, appearance
 
-from tests.support.faces import Pixels, backdrop
+from testbed.faces import Pixels, backdrop
 
 CROP_SCALE = 1.75
 WIDTH, HEIGHT = 640, 400
@@ -131,8 +130,7 @@ def gates(corpus: Corpus) -> None:
 
 def confidence(corpus: Corpus) -> None:
     settings = VideoSettings()
-    bundle = load_bundle(settings.bundle_dir("face_detector"), task="face-detection", runtime=settings.runtime())
-    detector = FaceDetector(bundle, bundle.spec.input.model_dump())
+    detector = FaceDetector.load(settings.bundle_dir("face_detector"), settings.runtime())
     found = [detector.detect(corpus.frame(row, 1)[0]) for clip in corpus.clips for row in clip[:2]]
     scores = np.array([faces[0].score if faces else 0.0 for faces in found])
     print(f"detector's confidence on {scores.size} genuine frames: missed {np.mean(scores == 0):.1%}", end=", ")

@@ -23,12 +23,13 @@ import numpy as np
 from sg_common.analysis import AnalysisOptions, Job
 from sg_common.media import open_video
 from video_analyzer.analyzer import VideoAnalyzer
+from video_analyzer.crops import crop_face
 from video_analyzer.detector import ClipSearch
 from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import Tracker
 
-from tests.support.faces import Actor, Pixels, scene
-from tests.support.media import write_video
+from testbed.faces import Actor, Pixels, scene
+from testbed.media import write_video
 
 FPS = 30
 LOOP_SECONDS = 20
@@ -103,8 +104,8 @@ def stages(analyzer: VideoAnalyzer, path: Path) -> dict[str, float]:
     search = ClipSearch(analyzer._detector)
     found = [analyzer._detector.detect(frame.rgb) for frame in frames]
     pairs = [(frame, faces[0]) for frame, faces in zip(frames, found, strict=True) if faces]
-    spec = analyzer._input
-    crops = [spec.crop(frame.rgb, face) for frame, face in pairs]
+    model = analyzer._model
+    crops = [crop_face(frame.rgb, face, model.input) for frame, face in pairs]
 
     def timed(work: Callable[[], Iterator[object] | list[object]]) -> float:
         start = time.process_time()
@@ -118,10 +119,8 @@ def stages(analyzer: VideoAnalyzer, path: Path) -> dict[str, float]:
         "detect": timed(lambda: (search.faces(frame.rgb) for frame in frames)),
         "track": timed(lambda: (tracker.update(frame.rgb, frame.time, [face], frame.scale) for frame, face in pairs)),
         "gates": timed(lambda: (analyzer._gates.check(frame.rgb, face, frame.scale) for frame, face in pairs)),
-        "crop": timed(lambda: (spec.crop(frame.rgb, face) for frame, face in pairs)),
-        "model": timed(
-            lambda: (analyzer._bundle.scores(spec.tensor(crops[i : i + batch])) for i in range(0, len(crops), batch))
-        ),
+        "crop": timed(lambda: (crop_face(frame.rgb, face, model.input) for frame, face in pairs)),
+        "model": timed(lambda: (model.logits(crops[i : i + batch]) for i in range(0, len(crops), batch))),
     }
     return {name: round(1e3 * value / len(frames), 2) for name, value in seconds.items()}
 

@@ -5,24 +5,23 @@ Prints a table of verdicts. The exit status is 1 when an answer is missing. Runs
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import urllib3
-from botocore.config import Config
+from sg_common.analysis import AnalysisOptions, Verdict
+from sg_common.aws.client import make_client
+from sg_common.aws.objects import ObjectStore, S3Object
+from sg_common.cli.submission import Submission
 
 BUCKET = "uploads"
-SCORES = {"audio": "deepfake_probability", "video": "manipulation_probability"}
 SERVICES = {"audio": "http://audio-analyzer:8000", "video": "http://video-analyzer:8001"}
+SAMPLES = {"voice.m4a": ("audio",), "talk.mp4": ("audio", "video")}
 QUEUE_SECONDS = 120.0
-
-Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,87 +33,86 @@ class Clip:
 
 @dataclass(frozen=True)
 class Row:
+    """One answer; without a verdict, `note` says why there is none."""
+
     door: str
     kind: str
     clip: str
-    answer: Answer | None
-    problem: str = ""
-
-    @property
-    def complete(self) -> bool:
-        return self.answer is not None and self.answer.get("status") == "success"
+    note: str
+    verdict: Verdict | None = None
+    probability: float = 0.0
+    seconds: float = 0.0
 
     def __str__(self) -> str:
-        if self.answer is None:
-            return f"{self.door:8}{self.kind:7}{self.clip:12}{self.problem}"
-        score = self.answer[SCORES[self.kind]]
-        seconds = self.answer.get("processing_seconds", 0.0)
-        note = self.answer.get("message") or ""
-        return f"{self.door:8}{self.kind:7}{self.clip:12}{self.answer['verdict']:20}{score:11.3f}{seconds:9.2f}  {note}"
+        head = f"{self.door:8}{self.kind:7}{self.clip:12}"
+        return (
+            f"{head}{self.verdict:20}{self.probability:11.3f}{self.seconds:9.2f}  {self.note}"
+            if self.verdict
+            else (head + self.note)
+        )
 
 
-def asked(http: urllib3.PoolManager, kind: str, **body: Any) -> Answer:
-    answer = http.request("POST", f"{SERVICES[kind]}/analyze", timeout=300, **body)
-    if answer.status != 200:
-        raise RuntimeError(f"HTTP {answer.status}: {answer.data.decode(errors='replace')}")
-    document: Answer = answer.json()
-    return document
+def row(door: str, kind: str, clip: Clip, answer: dict[str, Any]) -> Row:
+    """What the table says of an answer: a report, or a result without a judgement."""
+    note = answer["message"] or ""
+    if answer["status"] != "success":
+        return Row(door, kind, clip.path.name, note)
+    verdict = Verdict(answer["verdict"])
+    return Row(door, kind, clip.path.name, note, verdict, answer["probability"], answer["processing_seconds"])
 
 
-def by_http(http: urllib3.PoolManager, clips: Iterable[Clip]) -> Iterable[Row]:
+def by_http(clips: Iterable[Clip]) -> Iterator[Row]:
     """Each clip as an upload, then by its place in S3."""
-
-    def attempt(door: str, kind: str, clip: Clip, **body: Any) -> Row:
-        try:
-            return Row(door, kind, clip.path.name, asked(http, kind, **body))
-        except (RuntimeError, urllib3.exceptions.HTTPError) as error:
-            return Row(door, kind, clip.path.name, None, str(error))
-
+    http = urllib3.PoolManager(retries=False)
     for clip in clips:
         for kind in clip.kinds:
-            upload = {"file": (clip.path.name, clip.path.read_bytes())}
-            place = {"s3_bucket": BUCKET, "s3_key": clip.key}
-            yield attempt("upload", kind, clip, fields=upload)
-            yield attempt("s3", kind, clip, json=place)
+            upload = {"fields": {"file": (clip.path.name, clip.path.read_bytes())}}
+            place = {"json": {"s3_bucket": BUCKET, "s3_key": clip.key}}
+            for door, body in (("upload", upload), ("s3", place)):
+                try:
+                    answer = http.request("POST", f"{SERVICES[kind]}/analyze", timeout=300, **body)
+                    if answer.status == 200:
+                        yield row(door, kind, clip, answer.json())
+                        continue
+                    problem = f"HTTP {answer.status}: {answer.data.decode(errors='replace')}"
+                except urllib3.exceptions.HTTPError as error:
+                    problem = str(error)
+                yield Row(door, kind, clip.path.name, problem)
 
 
-def by_queue(s3: Any, sqs: Any, clips: Iterable[Clip]) -> Iterable[Row]:
+def by_queue(clips: Iterable[Clip]) -> Iterator[Row]:
     """A message for each clip and kind; the workers' results are awaited in the bucket."""
-    awaited = {(kind, clip.key): clip for clip in clips for kind in clip.kinds}
-    for kind, key in awaited:
-        url = sqs.get_queue_url(QueueName=kind)["QueueUrl"]
-        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"s3_bucket": BUCKET, "s3_key": key}))
-    end = time.monotonic() + QUEUE_SECONDS
-    while awaited and time.monotonic() < end:
-        for (kind, key), clip in list(awaited.items()):
-            found = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"results/{key}/").get("Contents", [])
-            for result in (entry["Key"] for entry in found if f"/{kind}-" in entry["Key"]):
-                document = json.loads(s3.get_object(Bucket=BUCKET, Key=result)["Body"].read())
-                yield Row("queue", kind, clip.path.name, document)
-                del awaited[kind, key]
-        time.sleep(0.5)
-    for (kind, _), clip in awaited.items():
-        yield Row("queue", kind, clip.path.name, None, f"no result within {QUEUE_SECONDS:g} s")
+    sqs = make_client("sqs")
+    queues = {kind: sqs.get_queue_url(QueueName=kind)["QueueUrl"] for kind in SERVICES}
+    submission = Submission(queues, "results/")
+    by_name = {f"s3://{BUCKET}/{clip.key}": clip for clip in clips}
+    found = submission.items(list(by_name), dict.fromkeys(SERVICES, AnalysisOptions()))
+    items = [item for item in found if item.kind in by_name[item.name].kinds]
+    submission.send(items)
+    submission.wait(items, QUEUE_SECONDS, lambda _: None)
+    for item in items:
+        clip = by_name[item.name]
+        if item.result is None:
+            yield Row("queue", item.kind, clip.path.name, f"no result within {QUEUE_SECONDS:g} s")
+        else:
+            yield row("queue", item.kind, clip, item.result.document())
 
 
 def main() -> int:
     # A place of its own for every run: a result that is there already would not be made again.
     place = f"demo/{time.time_ns()}"
-    samples = {"voice.m4a": ("audio",), "talk.mp4": ("audio", "video")}
-    clips = [Clip(Path("/samples") / name, f"{place}/{name}", kinds) for name, kinds in samples.items()]
-    s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+    clips = [Clip(Path("/samples") / name, f"{place}/{name}", kinds) for name, kinds in SAMPLES.items()]
+    store = ObjectStore()
     for clip in clips:
-        s3.put_object(Bucket=BUCKET, Key=clip.key, Body=clip.path.read_bytes())
+        store.put_new(S3Object(BUCKET, clip.key), clip.path.read_bytes(), "application/octet-stream")
     print(f"{'door':8}{'kind':7}{'clip':12}{'verdict':20}{'probability':>11}{'seconds':>9}")
-    rows = []
-    http = urllib3.PoolManager(retries=False)
-    for source in (by_http(http, clips), by_queue(s3, boto3.client("sqs"), clips)):
-        for row in source:
-            print(row, flush=True)
-            rows.append(row)
-    missing = [row for row in rows if not row.complete]
+    missing = 0
+    for answered in (by_http, by_queue):
+        for line in answered(clips):
+            print(line, flush=True)
+            missing += line.verdict is None
     if missing:
-        print(f"{len(missing)} of {len(rows)} answers are missing", file=sys.stderr)
+        print(f"{missing} answers are missing", file=sys.stderr)
     return 1 if missing else 0
 
 

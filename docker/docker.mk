@@ -24,9 +24,6 @@ logs:  ## follow the local stack's logs
 demo:  ## send the samples through the three doors of the running stack and print the verdicts
 	@$(COMPOSE) run --rm --quiet-pull demo
 
-bench-container: setup  ## measure the images: size, layers, cold start, peak memory
-	@$(BIN)/python -m benchmarks.container
-
 test-containers: setup  ## test the images and the stack on a real engine
 	SG_TEST_CONTAINERS=1 $(BIN)/python -m pytest tests/containers
 
@@ -38,4 +35,4 @@ lint-docker: .tools/hadolint/.$(HADOLINT)
 
 lint: lint-docker
 
-.PHONY: images up down logs demo bench-container test-containers lint-docker
+.PHONY: images up down logs demo test-containers lint-docker

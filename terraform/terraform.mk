@@ -24,13 +24,7 @@ test-terraform: setup-infra  ## terraform test, then apply to an emulator, read 
 mutate-terraform: setup-infra  ## break every rule once and see that a test notices (an hour; WORD=queue picks some)
 	$(BIN_INFRA)/python -m tests.terraform.mutations $(WORD)
 
-bench-cost-measure: setup  ## measure the CPU seconds of a clip that docs/cost.md counts with
-	$(BIN)/python -m benchmarks.cost.measure
-
-bench-cost:  ## remake docs/cost.md from prices, Terraform's defaults and measured clips
-	$(PYTHON) -m benchmarks.cost.cost
-
 lint: lint-terraform
 test: test-terraform
 
-.PHONY: setup-infra lint-terraform test-terraform mutate-terraform bench-cost-measure bench-cost
+.PHONY: setup-infra lint-terraform test-terraform mutate-terraform

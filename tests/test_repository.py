@@ -18,8 +18,9 @@ def tracked(*patterns: str) -> list[Path]:
     return [ROOT / name for name in listed.stdout.split("\0") if name]
 
 
-def test_the_configuration_page_is_what_the_settings_say() -> None:
-    ended = subprocess.run([sys.executable, ROOT / "tools" / "document_settings.py", "--check"], check=False)
+@pytest.mark.parametrize("tool", ["document_settings.py", "document_bundles.py"])
+def test_the_written_pages_are_what_the_code_says(tool: str) -> None:
+    ended = subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], check=False)
     assert ended.returncode == 0, "run `make docs`"
 
 

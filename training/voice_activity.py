@@ -10,13 +10,13 @@ takes a whole sequence of frames is used: one call per 16 s instead of one per 3
 from __future__ import annotations
 
 import argparse
-import json
 import zipfile
 from pathlib import Path
 
 import numpy as np
+from sg_common.bundle.spec import VoiceActivitySpec
 
-from training.common.bundle import SCHEMA, digest, session
+from training.common.bundle import File, write_bundle
 
 MEMBER = "silero_vad/data/silero_vad_16k_sequence.onnx"
 ONNX_FILE = "silero_vad_16k_sequence.onnx"
@@ -45,20 +45,18 @@ def make(wheel: Path, folder: Path) -> Path:
     """Write the ONNX file, `golden.npz` and `model.json`; returns the last. The card is kept by hand."""
     version = wheel.name.split("-")[1]
     folder.mkdir(parents=True, exist_ok=True)
-    onnx_path, golden_path = folder / ONNX_FILE, folder / "golden.npz"
     with zipfile.ZipFile(wheel) as archive:
-        onnx_path.write_bytes(archive.read(MEMBER))
+        (folder / ONNX_FILE).write_bytes(archive.read(MEMBER))
     state = np.zeros((1, 1, STATE), dtype=np.float32)
-    feeds = {"input": golden_frames(), "h": state, "c": state}
-    probabilities = session(onnx_path).run(["speech_probs"], feeds)[0]
-    np.savez_compressed(golden_path, input=feeds["input"], h=state, c=state, output=probabilities)
-    document = {
-        "schema": SCHEMA,
-        "name": "silero-vad",
-        "version": version,
-        "task": "voice-activity",
-        "license": "MIT",
-        "input": {
+    return write_bundle(
+        folder,
+        VoiceActivitySpec,
+        {"fp32": File(ONNX_FILE, tolerance=TOLERANCE)},
+        {"input": golden_frames(), "h": state, "c": state},
+        name="silero-vad",
+        version=version,
+        license="MIT",
+        input={
             "name": "input",
             "layout": "NT",
             "dtype": "float32",
@@ -67,21 +65,15 @@ def make(wheel: Path, folder: Path) -> Path:
             "context_samples": CONTEXT,
             "state": {"inputs": ["h", "c"], "outputs": ["hn", "cn"], "shape": [1, 1, STATE]},
         },
-        "output": {"name": "speech_probs", "kind": "probability"},
-        "calibration": {
+        output={"name": "speech_probs", "kind": "probability"},
+        calibration={
             "threshold": 0.5,
             "negative_threshold": 0.35,
             "min_speech_seconds": 0.25,
             "min_silence_seconds": 0.3,
             "padding_seconds": 0.1,
         },
-        "variants": {"fp32": {"file": ONNX_FILE, "sha256": digest(onnx_path), "auc_loss": 0.0, "requires": []}},
-        "golden": {"file": golden_path.name, "sha256": digest(golden_path), "tolerance": {"fp32": TOLERANCE}},
-        "card": "MODEL_CARD.md",
-    }
-    path = folder / "model.json"
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return path
+    )
 
 
 def main() -> None:

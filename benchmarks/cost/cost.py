@@ -3,7 +3,8 @@
     python -m benchmarks.cost.cost [--check]    (`make bench-cost`; --check fails if the page is not current)
 
 Prices come from prices.toml, quantities from the defaults of terraform/variables*.tf, and CPU seconds per clip from
-every file in benchmarks/results/ that has a list "clips". Needs Python alone.
+every file in benchmarks/results/ that has a list "clips"; what a request costs comes from requests.json there. Needs
+Python alone.
 """
 
 from __future__ import annotations
@@ -185,6 +186,56 @@ Speech costs in proportion to its length; a video's cost is bounded by its frame
 the free S3 endpoint; through NAT they would cost {prices["always_on"]["nat_per_gb"]:.3f} USD more per GB."""
 
 
+STAGES = {
+    "start": "start of the decoder",
+    "decode": "decode",
+    "find": "find speech or faces",
+    "model": "model",
+    "rest": "rest",
+}
+
+
+def requests_section() -> str:
+    """What one request costs, from benchmarks/results/requests.json."""
+    path = RESULTS / "requests.json"
+    if not path.is_file():
+        return "## A request\n\nNot measured yet: `make bench-requests`."
+    measured = json.loads(path.read_text())
+    start, idle = measured["start_milliseconds"], measured["idle_megabytes"]
+    imports = start["import av, numpy"]
+    starts = [[name, f"{value:.1f}", f"{value / imports:.0%}"] for name, value in start.items()]
+    split = [
+        [clip, *(f"{stages[name]:.0f}" for name in STAGES), f"{sum(stages.values()):.0f}"]
+        for clip, stages in measured["stage_milliseconds"].items()
+    ]
+    answers = [
+        [answer["clip"], answer["children"], str(answer["callers"]), f"{answer['cpu_seconds']:.3f}",
+         f"{answer['median_seconds']:.3f}", f"{answer['p95_seconds']:.3f}", f"{answer['per_second']:.1f}"]
+        for answer in measured["requests"]
+    ]  # fmt: skip
+    memory = [[f"{kind}-analyzer", f"{row['service']:.0f}", f"{row['zygote']:.0f}"] for kind, row in idle.items()]
+    return f"""## A request
+
+{measured["by"]}, {measured["measured"]}, {measured["machine"]}. Compare within a table: a busy machine takes more of
+everything.
+
+What a [decoder process](decoding.md) costs beyond its decoding, CPU milliseconds:
+
+{table(["", "ms", "of the import"], starts)}
+
+Where the CPU milliseconds of a request go, the decoder process forked:
+
+{table(["Clip", *STAGES.values(), "all"], split)}
+
+Requests by upload, their decoder processes forked or started afresh:
+
+{table(["Clip", "Decoders", "Callers", "CPU s", "Median s", "p95 s", "Answers/s"], answers)}
+
+Memory of a service that has judged nothing yet, MB, shared pages counted once:
+
+{table(["Service", "Itself", "Parent of decoders"], memory)}"""
+
+
 def page(prices: Prices) -> str:
     """The whole of docs/cost.md."""
     return f"""# What it costs
@@ -200,6 +251,8 @@ put yours into `benchmarks/cost/prices.toml` and run `make bench-cost`.
 {idle_section(prices)}
 
 {clips_section(prices)}
+
+{requests_section()}
 """
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.cost.measure    (`make bench-cost-measure`; writes benchmarks/results/clips.json)
 
 Each clip is made here: half a minute of synthetic speech as AAC in MP4, and ten seconds of 1280x720
-H.264 with one face. CPU seconds are user and system time of the service and its decoder child on the second of
-two analyses, so they hold neither model load nor waiting. A service whose model is not there is left out.
+H.264 with one face. CPU seconds are user and system time of the analyzer and its decoder child, forked as in a service;
+they hold neither model load nor waiting. A service whose model is not there is left out.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import resource
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-from sg_common.analysis import AnalysisOptions, Job
+from sg_common.analysis import AnalysisOptions, Analyzer, Job
+from sg_common.media import Decoders
+
+from testbed.processes import cpu_seconds, family
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "clips.json"
 AUDIO_SECONDS = 30
 VIDEO_SECONDS = 10
+RUNS = 5
 
 
-def cpu_seconds() -> float:
-    """Of this process and its finished children."""
-    usages = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def second_time(work: Callable[[], object]) -> float:
-    """CPU seconds of the second of two runs."""
-    work()
-    start = cpu_seconds()
-    work()
-    return round(cpu_seconds() - start, 3)
+def cost(analyzer: Analyzer, path: Path) -> float:
+    """CPU seconds of an analysis, the mean of `RUNS` after the first."""
+    with closing(Decoders(1_000_000)) as decoders:
+        for run in range(RUNS + 1):
+            if run == 1:
+                start = cpu_seconds({os.getpid(), *family()})
+            analyzer.analyze(path, AnalysisOptions(), Job(decoders=decoders))
+        return round((cpu_seconds({os.getpid(), *family()}) - start) / RUNS, 3)
 
 
 def audio(folder: Path) -> dict[str, object]:
@@ -43,15 +43,15 @@ def audio(folder: Path) -> dict[str, object]:
     from audio_analyzer.analyzer import build_analyzer  # noqa: PLC0415  (a service at a time)
     from audio_analyzer.settings import AudioSettings  # noqa: PLC0415
 
-    from tests.support.media import write_audio  # noqa: PLC0415
-    from tests.support.speech import RATE, speech  # noqa: PLC0415
+    from testbed.media import write_audio  # noqa: PLC0415
+    from testbed.speech import RATE, speech  # noqa: PLC0415
 
     path = write_audio(folder / "voice.m4a", speech(AUDIO_SECONDS)[None, :], rate=RATE, codec="aac")
     analyzer = build_analyzer(AudioSettings())
     return {
         "service": "audio-analyzer",
         "clip": f"{AUDIO_SECONDS} s of speech, AAC in MP4",
-        "cpu_seconds": second_time(lambda: analyzer.analyze(path, AnalysisOptions(), Job())),
+        "cpu_seconds": cost(analyzer, path),
         "model": f"{analyzer.model.name} {analyzer.model.version} {analyzer.model.variant}",
     }
 
@@ -68,7 +68,7 @@ def video(folder: Path) -> dict[str, object]:
     return {
         "service": "video-analyzer",
         "clip": f"{VIDEO_SECONDS} s of 1280x720 H.264 with one face",
-        "cpu_seconds": second_time(lambda: analyzer.analyze(path, AnalysisOptions(), Job())),
+        "cpu_seconds": cost(analyzer, path),
         "model": f"{analyzer.model.name} {analyzer.model.version} {analyzer.model.variant}",
     }
 

@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from sg_common.analysis import AnalysisOptions, Job, ModelInfo, Report, Status, Verdict
+from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Report, Status, Verdict
 from sg_common.errors import MissingStream, NotMedia, Undecodable
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
 
 KIND = "audio"
-MODEL = ModelInfo(name="digest", version="1.0.0", variant="fp32")
+MODEL = LoadedModel(name="digest", version="1.0.0", variant="fp32", reason="the only variant")
 FINE_SECONDS, LONG_SECONDS = 0.1, 9.0
 
 
@@ -47,15 +47,11 @@ class DigestAnalyzer:
     kind: ClassVar[str] = KIND
 
     @property
-    def model(self) -> ModelInfo:
+    def model(self) -> LoadedModel:
         return MODEL
-
-    def self_test(self) -> None:
-        return None
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         del options
-        started = time.perf_counter()
         data = path.read_bytes()
         if not data.startswith(b"MEDIA"):
             raise NotMedia("the file does not begin with MEDIA")
@@ -72,7 +68,7 @@ class DigestAnalyzer:
                 _wait(LONG_SECONDS, job)
             case _:
                 _wait(FINE_SECONDS, job)
-        return judge(data, time.perf_counter() - started)
+        return judge(data, job.elapsed())
 
 
 def _wait(seconds: float, job: Job) -> None:

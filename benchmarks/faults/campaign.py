@@ -24,7 +24,7 @@ from benchmarks.faults.cases import Case, make_cases
 from benchmarks.faults.fleet import Fleet, running_fleet
 from benchmarks.faults.proxy import Proxy, Weather, proxied
 from benchmarks.faults.verdict import Judge, Standard, Tally, compare, read_left
-from tests.support.servers import AwsServer, Queue, S3Server, aws_environment, aws_server, make_queue, s3_server
+from testbed.servers import AwsServer, Queue, S3Server, aws_environment, aws_server, make_queue, s3_server
 
 BUCKET = "campaign"
 MAX_RECEIVES = 5

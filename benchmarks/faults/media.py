@@ -12,8 +12,8 @@ from sg_common.analysis import AnalysisOptions, Job
 from benchmarks.faults.cases import Case, media_cases
 from benchmarks.faults.verdict import Judge
 from benchmarks.faults.worker import service_named
-from tests.support.media import write_audio
-from tests.support.speech import RATE, speech
+from testbed.media import write_audio
+from testbed.speech import RATE, speech
 
 _CLIPS = 4
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 import botocore.auth
-from sg_common.main import main
+from sg_common.cli.main import service_main
 from sg_common.service import AnalyzerService
 
 
@@ -41,4 +41,4 @@ if __name__ == "__main__":
     parser.add_argument("--skew", type=float, default=0.0, help="seconds by which the clock is wrong")
     options = parser.parse_args()
     set_clock(options.skew)
-    sys.exit(main(service_named(options.analyzer), ["worker"]))
+    sys.exit(service_main(service_named(options.analyzer), ["worker"]))

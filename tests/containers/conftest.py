@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faces import Actor, scene
-from tests.support.media import Film, Sound, write_media
-from tests.support.speech import RATE, speech
+from testbed.faces import Actor, scene
+from testbed.media import Film, Sound, write_media
+from testbed.speech import RATE, speech
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -107,5 +107,5 @@ def test_without_a_bundle_nothing_starts(kind: str, tmp_path: Path) -> None:
     empty.mkdir(mode=0o755)
     with container(kind, "--volume", f"{empty}:/app/models/{kind}:ro", ready=False) as running:
         wait_until(lambda: running.state()["State"]["Status"] == "exited", 60)
-        assert running.state()["State"]["ExitCode"] == 3
+        assert running.state()["State"]["ExitCode"] == 78
         assert any("model.json" in json.dumps(line) for line in running.logs())

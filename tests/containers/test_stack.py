@@ -12,9 +12,9 @@ import httpx
 import pytest
 from botocore.config import Config
 
+from testbed.servers import free_ports
 from tests.containers.engine import compose, docker, published, wait_until
 from tests.e2e.test_answers import assert_contract
-from tests.support.servers import free_ports
 
 PROJECT = "silver-guardian-test"
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"

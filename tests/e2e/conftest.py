@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.running import wait_for
+from testbed.running import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = {
@@ -42,18 +42,6 @@ class Running:
     def analyze(self, path: Path, **fields: str) -> httpx.Response:
         with path.open("rb") as file:
             return httpx.post(f"{self.base}/analyze", files={"file": (path.name, file)}, data=fields, timeout=120)
-
-    def children(self) -> list[int]:
-        """Processes whose parent is the service."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == self.process.pid and fields[0] != "Z":
-                found.append(int(stat.parent.name))
-        return found
 
     def work_files(self) -> list[Path]:
         return [path for path in self.work.rglob("*") if path.is_file() and path.name != ".lock"]
@@ -118,9 +106,9 @@ def service(request: pytest.FixtureRequest) -> Running:
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight seconds of somebody speaking."""
-    from tests.support.faces import Actor, scene  # noqa: PLC0415
-    from tests.support.media import Film, Sound, write_media  # noqa: PLC0415
-    from tests.support.speech import speech  # noqa: PLC0415
+    from testbed.faces import Actor, scene  # noqa: PLC0415
+    from testbed.media import Film, Sound, write_media  # noqa: PLC0415
+    from testbed.speech import speech  # noqa: PLC0415
 
     film = Film(frames=200, picture=scene(Actor(face_side=140)), size=(640, 480), fps=25)
     sound = Sound(speech(8.0)[None], rate=16000)

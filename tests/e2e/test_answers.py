@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from testbed.media import remux
 from tests.e2e.conftest import Running
-from tests.support.media import remux
 
 AUDIO_FIELDS = {
     "deepfake_probability": float,
@@ -58,6 +58,7 @@ def test_a_clip_is_judged(service: Running, clip: Path) -> None:
     body = answer.json()
     assert_contract(service.kind, body)
     assert body["status"] == "success", body["message"]
+    assert 'decoder_starts_total{how="fresh"}' not in httpx.get(f"{service.base}/metrics").text
     if service.kind == "audio":
         assert body["sample_rate"] == 16000
         assert body["audio_duration"] == pytest.approx(8.0, abs=0.2)

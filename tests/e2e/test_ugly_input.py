@@ -10,10 +10,10 @@ import httpx
 import numpy as np
 import pytest
 
+from testbed.media import Film, Sound, cut, damage, tone, write_audio, write_media, write_video
+from testbed.running import wait_for
+from testbed.speech import silence, speech
 from tests.e2e.conftest import Running
-from tests.support.media import Film, Sound, cut, damage, tone, write_audio, write_media, write_video
-from tests.support.running import wait_for
-from tests.support.speech import silence, speech
 
 
 def empty(path: Path) -> Path:

@@ -1,19 +1,22 @@
 # Training of the audio detector. Everything made on the way lies in the cache, never in the checkout.
 
-AUDIO_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/silver-guardian/audio
-AUDIO_DATA := --data $(DATA)/audio --data $(AUDIO_CACHE)/synthesized
+AUDIO_MADE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/silver-guardian/audio/synthesized
+AUDIO_DATA ?= $(DATA)/audio
 AUDIO_BUNDLE ?= models/audio
+AUDIO := $(PYTHON_TRAINING) -m training.audio
+# The first folder is judged; AUDIO_DATA may name several.
+AUDIO_CORPORA = $(AUDIO_DATA:%=--data %)
 
 train-audio:  ## train the audio detector on $(DATA)/audio and write models/audio (hours; goes on where it was stopped)
-	$(PYTHON_TRAINING) -m training.audio.synthesize --data $(DATA)/audio
-	$(PYTHON_TRAINING) -m training.audio.prepare $(AUDIO_DATA)
-	$(PYTHON_TRAINING) -m training.audio.train $(AUDIO_DATA)
-	$(PYTHON_TRAINING) -m training.audio.export $(AUDIO_DATA) --out $(AUDIO_BUNDLE) --int8
-	$(PYTHON_TRAINING) -m training.audio.calibrate --data $(DATA)/audio --bundle $(AUDIO_BUNDLE)
-	$(PYTHON_TRAINING) -m training.audio.evaluate $(AUDIO_DATA) --bundle $(AUDIO_BUNDLE) --write
+	$(AUDIO) synthesize $(AUDIO_CORPORA) --out $(AUDIO_MADE)
+	$(AUDIO) prepare $(AUDIO_CORPORA) --data $(AUDIO_MADE)
+	$(AUDIO) train $(AUDIO_CORPORA) --data $(AUDIO_MADE)
+	$(AUDIO) export $(AUDIO_CORPORA) --data $(AUDIO_MADE) --bundle $(AUDIO_BUNDLE)
+	$(AUDIO) calibrate $(AUDIO_CORPORA) --bundle $(AUDIO_BUNDLE)
+	$(AUDIO) evaluate $(AUDIO_CORPORA) --data $(AUDIO_MADE) --bundle $(AUDIO_BUNDLE) --write
 
 evaluate-audio:  ## judge the shipped audio detector on its held-out folds
-	$(PYTHON_TRAINING) -m training.audio.evaluate $(AUDIO_DATA) --bundle $(AUDIO_BUNDLE)
+	$(AUDIO) evaluate $(AUDIO_CORPORA) --data $(AUDIO_MADE) --bundle $(AUDIO_BUNDLE)
 
 test-training:  ## test the training code on a tiny corpus made at test time
 	$(PYTHON_TRAINING) -m pytest --confcutdir training training/tests

@@ -6,15 +6,16 @@ Every function takes and returns mono float32 at 16 kHz, shape (T,), and draws f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
 from scipy.signal import fftconvolve, lfilter
 
 from training.audio.codecs import G711, TELEPHONE, WIDEBAND, transcode
 from training.audio.waveforms import SAMPLE_RATE, Waveform, levelled
+from training.common.recipe import STRICT
 
 Rng = np.random.Generator
 Companion = Callable[[Rng], Waveform]
@@ -156,7 +157,7 @@ def landline(x: Waveform, rng: Rng) -> Waveform:
     return transcode(telephone_band(x, rng), G711[rng.integers(len(G711))])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Chain:
     """Probabilities of each step of `degrade`, in its order."""
 

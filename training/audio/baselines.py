@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from training.audio.frontend import ModulationSpectrum, Resolution
 from training.audio.waveforms import SAMPLE_RATE, Waveform, repeat_to
 from training.audio.whisper import ShallowEncoder
+from training.common.content import key_of
 from training.common.manifest import Sample, sampling_weights, split
-from training.common.paths import file_name
+from training.common.regression import logistic_regression
 
 Features = NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def features(
 ) -> dict[str, Features]:
     """Features (N, size) by every function for N clips, kept in `folder`; `key` names the list of clips."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"simple_{file_name(name)}_{key}.npy" for name in functions}
+    paths = {name: folder / f"simple_{key_of(name, key)}.npy" for name in functions}
     rows: dict[str, list[Features]] = {name: [] for name, path in paths.items() if not path.exists()}
     for x in waveforms if rows else ():
         power = power_spectrogram(x)
@@ -122,24 +122,9 @@ def held_out_logits(
         train, held_out = split(samples, fold)
         train = [i for i in train if samples[i].family not in left_out]
         mean, scale = matrix[train].mean(axis=0), matrix[train].std(axis=0) + 1e-6
-        x = torch.from_numpy((matrix - mean) / scale).float().clamp(-5, 5)
-        y = torch.tensor([float(samples[i].label) for i in train])
-        w = torch.tensor(sampling_weights([samples[i] for i in train]))
-        logits[held_out] = _logistic(x[train], y, w.float(), penalty)(x[held_out]).detach().numpy()[:, 0]
+        x = np.clip((matrix - mean) / scale, -5, 5)
+        labels = np.asarray([samples[i].label for i in train], np.int64)
+        weights = np.asarray(sampling_weights([samples[i] for i in train])) * len(train)
+        w, b = logistic_regression(x[train], labels, penalty, weights)
+        logits[held_out] = x[held_out] @ w + b
     return logits
-
-
-def _logistic(x: torch.Tensor, y: torch.Tensor, w: torch.Tensor, penalty: float) -> nn.Linear:
-    torch.manual_seed(0)
-    layer = nn.Linear(x.shape[1], 1)
-    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        losses = nn.functional.binary_cross_entropy_with_logits(layer(x)[:, 0], y, reduction="none")
-        loss = (losses * w).sum() + penalty * layer.weight.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return layer

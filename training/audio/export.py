@@ -1,54 +1,41 @@
 """Fuse the trained members into one ONNX graph and write the bundle.
 
-    python -m training.audio.export --data ../shared/data/audio --out models/audio
-
-The calibration in the written model.json is neutral, or the one that the folder's model.json had, until
-`python -m training.audio.calibrate` has measured it.
+The calibration in the written model.json is neutral until `calibrate` has measured it.
 """
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
 from onnxruntime import quantization
+from sg_common.bundle.spec import VoiceSpec
 
-from training.audio import config, train_modspec
+from training.audio import train_modspec
 from training.audio.models import Detector
 from training.audio.pool import Pool, random_for
-from training.audio.prepare import arguments, open_pool, work_folder
-from training.audio.train import checkpoint_path, checkpoints
+from training.audio.recipe import Recipe
+from training.audio.train import checkpoint_path
 from training.audio.waveforms import HOP_SECONDS, SAMPLE_RATE, WINDOW, WINDOW_SECONDS, repeat_to
-from training.common.bundle import Variant, write_bundle
+from training.common.bundle import NEUTRAL, File, write_bundle
 from training.common.half import store_as_half
 from training.common.manifest import write_sources
 
-NAME, VERSION = "fold-bag", "3.2.0"
-LICENSE = "Apache-2.0 for the code; the weights learned from corpora of which many state no license: research use"
 OPSET = 17
 NARROWEST_QUANTIZED = 8
 SMALLEST_HALVED = 1 << 15
-NEUTRAL: Mapping[str, Any] = {
-    "temperature": 1.0,
-    "bias": 0.0,
-    "thresholds": {"likely_authentic": 0.3, "likely_deepfake": 0.8},
-    "aggregation": {"kind": "mean"},
-}
 
 
-def load_detector(folder: Path, settings: config.Config) -> Detector:
+def load_detector(folder: Path, recipe: Recipe) -> Detector:
     """The detector of all folds trained in `folder`. Raises FileNotFoundError when there is none."""
     folds = sorted(int(p.stem[-1]) for p in folder.glob("mixture_fold?.pt"))
     if not folds:
-        raise FileNotFoundError(f"no trained fold in {folder}: run train with this configuration and these clips first")
-    detector = Detector([train_modspec.load(checkpoint_path(folder, fold), settings) for fold in folds])
+        raise FileNotFoundError(f"no trained fold in {folder}: run train with this recipe and these clips first")
+    detector = Detector([train_modspec.load(checkpoint_path(folder, fold), recipe) for fold in folds])
     detector.eval()
     return detector
 
@@ -133,59 +120,31 @@ def synthetic_windows(count: int, seed: int) -> NDArray[np.float32]:
     return np.asarray(np.round(rows, 4), dtype=np.float32)
 
 
-def write(folder: Path, calibration: Mapping[str, Any], variants: Mapping[str, Variant], seed: int) -> Path:
-    """Write model.json and the golden pair of a folder that holds the variants' files."""
+def export(detector: Detector, pool: Pool, recipe: Recipe, folder: Path) -> Path:
+    """Write the graphs, the sources and model.json; returns model.json's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_onnx(detector, folder / "model.fp32.onnx")
+    files = {"fp32": File("model.fp32.onnx", tolerance=0.02)}
+    if recipe.int8:
+        write_int8(folder / "model.fp32.onnx", folder / "model.int8.onnx", sample_windows(pool, 128, recipe.seed))
+        files["int8"] = File("model.int8.onnx", tolerance=0.5, auc_loss=1.0)
+    write_sources([s for s in pool.samples if s.family not in recipe.left_out_families], folder / "sources.tsv")
     return write_bundle(
         folder,
-        name=NAME,
-        version=VERSION,
-        task="audio-deepfake",
-        license_name=LICENSE,
-        model_input={
+        VoiceSpec,
+        files,
+        {"input": synthetic_windows(2, recipe.seed)},
+        name=recipe.release.name,
+        version=recipe.release.version,
+        license=recipe.release.license,
+        input={
             "name": "waveform",
             "layout": "NT",
             "dtype": "float32",
             "sample_rate": SAMPLE_RATE,
             "window_seconds": WINDOW_SECONDS,
             "hop_seconds": HOP_SECONDS,
-            "min_speech_seconds": 2.0,
-            "padding": "repeat",
         },
         output={"name": "logit", "kind": "logit"},
-        calibration=calibration,
-        variants=variants,
-        golden=synthetic_windows(2, seed),
+        calibration=NEUTRAL,
     )
-
-
-def kept_calibration(folder: Path) -> Mapping[str, Any]:
-    """The calibration of the bundle in `folder`, or a neutral one."""
-    path = folder / "model.json"
-    if not path.exists():
-        return NEUTRAL
-    calibration: Mapping[str, Any] = json.loads(path.read_text())["calibration"]
-    return calibration
-
-
-def main() -> None:
-    """Write the bundle."""
-    parser = arguments(__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--int8", action="store_true", help="also write an int8 variant")
-    options = parser.parse_args()
-    settings = config.load(options.config)
-    folder: Path = options.out
-    folder.mkdir(parents=True, exist_ok=True)
-    pool = open_pool(options)
-    detector = load_detector(checkpoints(work_folder(options), pool, settings), settings)
-    write_onnx(detector, folder / "model.fp32.onnx")
-    variants = {"fp32": Variant("model.fp32.onnx", tolerance=0.02)}
-    if options.int8:
-        write_int8(folder / "model.fp32.onnx", folder / "model.int8.onnx", sample_windows(pool, 128, settings.seed))
-        variants["int8"] = Variant("model.int8.onnx", auc_loss=1.0, tolerance=0.5)
-    write_sources([s for s in pool.samples if s.family not in settings.left_out_families], folder / "sources.tsv")
-    print(write(folder, kept_calibration(folder), variants, settings.seed))
-
-
-if __name__ == "__main__":
-    main()

@@ -10,10 +10,10 @@ from hashlib import blake2b
 import numpy as np
 
 from training.audio import augment
-from training.audio.config import Prepare
+from training.audio.recipe import Prepare
 from training.audio.waveforms import SAMPLE_RATE, Waveform, levelled, read
+from training.common.content import files_key, key_of, samples_key
 from training.common.manifest import Sample
-from training.common.paths import key_of
 
 CLIP_SECONDS = 2.72
 CLIP = int(CLIP_SECONDS * SAMPLE_RATE)
@@ -37,13 +37,13 @@ class Corpus:
         return augment.degrade(x, rng, self.settings.chains[copy - 1], self._companion)[:CLIP]
 
     def key(self, copy: int) -> str:
-        """A name that changes with the seed, the chain and the list of files: what decides a copy, but for the code."""
+        """A name that changes with the seed, the chain and the files: what decides a copy, but for the code."""
         chain = self.settings.chains[copy - 1] if copy else None
         return key_of(self.seed, copy, chain, self._files)
 
     @cached_property
-    def _files(self) -> list[str]:
-        return [str(s.path.resolve()) for s in self.samples]
+    def _files(self) -> str:
+        return files_key(self.samples)
 
     def _companion(self, rng: np.random.Generator) -> Waveform:
         return read(self.samples[int(rng.integers(len(self.samples)))].path, CLIP_SECONDS)
@@ -59,6 +59,11 @@ class Pool:
     def __post_init__(self) -> None:
         self.samples = [sample for corpus in self.corpora for sample in corpus.samples]
         self._where = [(corpus, i) for corpus in self.corpora for i in range(len(corpus.samples))]
+
+    @property
+    def key(self) -> str:
+        """A name that changes with the clips and with what their manifests say of them."""
+        return samples_key(self.samples)
 
     @property
     def copies(self) -> int:

@@ -1,7 +1,5 @@
 """Make more fakes where the corpus is thin: copies of genuine clips by local engines, espeak-ng speech, pseudo-fakes.
 
-    python -m training.audio.synthesize --data ../shared/data/audio --out <folder>
-
 The folder gets a manifest of its own and is then one more `--data` folder for the other commands. A copy is
 held out with its engine's family and with the fold of the voice it copies, so that training for a fold
 knows neither; a pseudo-fake, which no generator made, with its voice alone. Run it again after an
@@ -10,7 +8,6 @@ interruption: clips that are there are kept.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import functools
 import importlib.util
@@ -28,10 +25,10 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import istft, stft
 
 from training.audio.pool import CLIP_SECONDS, random_for
-from training.audio.prepare import work_folder
 from training.audio.waveforms import SAMPLE_RATE, Waveform, levelled, read, resample
 from training.common.bundle import session
-from training.common.manifest import Sample, read_manifest
+from training.common.content import digest, key_of
+from training.common.manifest import Sample
 
 COLUMNS = (
     "path", "label", "kind", "family", "fold", "generator_or_source", "speaker_id", "language", "origin",
@@ -193,37 +190,28 @@ def like_source(x: Waveform, sample: Sample) -> Waveform:
     return x if rate >= SAMPLE_RATE else resample(resample(x, SAMPLE_RATE, rate), rate, SAMPLE_RATE)
 
 
-def main() -> None:
-    """Make the clips and the manifest."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument("--out", type=Path, default=None, help="default: the folder `synthesized` of the cache")
-    parser.add_argument("--work", type=Path, default=None)
-    parser.add_argument("--engine", choices=sorted(ENGINES), action="append")
-    parser.add_argument("--seed", type=int, default=20240601)
-    options = parser.parse_args()
-    out: Path = options.out or work_folder(options) / "synthesized"
-    samples = [s for corpus in options.data for s in read_manifest(corpus / "manifest.tsv")]
+def make_clips(samples: Sequence[Sample], out: Path, engines: Sequence[str], seed: int) -> int:
+    """Make the clips that are not there yet and the manifest; returns how many there are."""
     folds = {s.family: s.fold for s in samples if s.label}
     rows: list[tuple[object, ...]] = []
-    for engine in options.engine or sorted(ENGINES):
+    for engine in engines:
         make, family, kind = ENGINES[engine]
-        for s in choose(samples, engine, options.seed):
-            name = f"{engine}/{s.path.stem}.flac"
+        for s in choose(samples, engine, seed):
+            name = f"{engine}/{s.path.stem}-{key_of(seed, digest(s.path))}.flac"
             if not (out / name).exists():
-                x = make(read(s.path, CLIP_SECONDS), random_for(options.seed, engine, s.fields["path"]))
+                x = make(read(s.path, CLIP_SECONDS), random_for(seed, engine, s.fields["path"]))
                 save(like_source(x, s), out / name)
             rows.append(
                 (name, "fake", kind, family, folds.get(family, s.fold), engine, s.fields.get("speaker_id", ""),
                  s.fields.get("language", ""), s.fields.get("origin", ""), s.fields.get("license", ""),
                  s.fields["path"], s.fold)
             )  # fmt: skip
-    if not options.engine and shutil.which("espeak-ng"):
-        rows += _espeak_rows(out, folds.get("classic", 0), options.seed)
+    if len(engines) == len(ENGINES) and shutil.which("espeak-ng"):
+        rows += _espeak_rows(out, folds.get("classic", 0), seed)
     with (out / "manifest.tsv").open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
         writer.writerows([COLUMNS, *rows])
-    print(f"{len(rows)} clips in {out}")
+    return len(rows)
 
 
 def _espeak_rows(out: Path, fold: int, seed: int) -> list[tuple[object, ...]]:
@@ -237,7 +225,3 @@ def _espeak_rows(out: Path, fold: int, seed: int) -> list[tuple[object, ...]]:
              "", "")
         )  # fmt: skip
     return rows
-
-
-if __name__ == "__main__":
-    main()

@@ -11,39 +11,39 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.audio import config as settings
+from training.audio import recipe as settings
 from training.audio.batches import smoothed, training_indices
-from training.audio.config import Config, Modspec
 from training.audio.frontend import TELEPHONE_HZ, ModulationSpectrum
 from training.audio.pool import Pool, random_for
+from training.audio.recipe import Modspec, Recipe
 from training.common.manifest import sampling_weights
 from training.common.perceptrons import Expert, Gate, Mixture, Perceptron, Standard, descend, merge
 
 KINDS = CLEAN, DEGRADED, MOBILE, LANDLINE = range(4)
 
 
-def train(pool: Pool, features: NDArray[np.float32], fold: int | None, config: Config, checkpoint: Path) -> Mixture:
+def train(pool: Pool, features: NDArray[np.float32], fold: int | None, recipe: Recipe, checkpoint: Path) -> Mixture:
     """Train the experts and the gate for a held-out fold, or read them from `checkpoint` when it is there."""
-    s = config.modspec
+    s = recipe.modspec
     if not checkpoint.exists():
-        data, front = _Data(pool, features, fold, config), ModulationSpectrum()
-        state: dict[str, Any] = {"gate": _gate(data, s.gate, s, random_for(config.seed, "gate", fold)).state_dict()}
+        data, front = _Data(pool, features, fold, recipe), ModulationSpectrum()
+        state: dict[str, Any] = {"gate": _gate(data, s.gate, s, random_for(recipe.seed, "gate", fold)).state_dict()}
         for name, expert in s.experts.items():
             state[name] = []
             for view in expert.views:
-                rng = random_for(config.seed, "modspec", name, view, fold)
+                rng = random_for(recipe.seed, "modspec", name, view, fold)
                 torch.manual_seed(int(rng.integers(2**31)))
                 state[name].append(merge(_bag(data, expert, front, view, s, rng=rng)).state_dict())
         torch.save(state, checkpoint)
-    return load(checkpoint, config)
+    return load(checkpoint, recipe)
 
 
-def load(checkpoint: Path, config: Config) -> Mixture:
+def load(checkpoint: Path, recipe: Recipe) -> Mixture:
     """The trained members of a fold."""
     state = torch.load(checkpoint, weights_only=True)
     experts = []
     front = ModulationSpectrum()
-    for name, expert in config.modspec.experts.items():
+    for name, expert in recipe.modspec.experts.items():
         perceptrons = []
         for weights in state[name]:
             hidden, size = weights["layers.1.weight"].shape
@@ -53,7 +53,7 @@ def load(checkpoint: Path, config: Config) -> Mixture:
     kinds, size = state["gate"]["layer.weight"].shape
     gate = Gate(size, kinds)
     gate.load_state_dict(state["gate"])
-    shares = torch.tensor([e.weights for e in config.modspec.experts.values()]).T
+    shares = torch.tensor([e.weights for e in recipe.modspec.experts.values()]).T
     return Mixture(experts, gate, shares).eval()
 
 
@@ -64,15 +64,15 @@ def _columns(front: ModulationSpectrum, expert: settings.Expert, view: str) -> T
 class _Data:
     """Training clips of a fold: features (copies, clips, size), labels, sources, chances to be drawn."""
 
-    def __init__(self, pool: Pool, features: NDArray[np.float32], fold: int | None, config: Config) -> None:
-        rows = training_indices(pool.samples, fold, config.left_out_families)
+    def __init__(self, pool: Pool, features: NDArray[np.float32], fold: int | None, recipe: Recipe) -> None:
+        rows = training_indices(pool.samples, fold, recipe.left_out_families)
         samples = [pool.samples[i] for i in rows]
         self.features = torch.from_numpy(features[:, rows])
         self.labels = torch.tensor([float(s.label) for s in samples])
         self.sources = np.asarray([s.source for s in samples])
         self.narrow = torch.tensor([0 < float(s.fields.get("src_sr") or 0) <= 2 * TELEPHONE_HZ for s in samples])
         self.chances = np.asarray(sampling_weights(samples))
-        copies = np.repeat((CLEAN, DEGRADED, MOBILE, LANDLINE, DEGRADED), config.prepare.counts)
+        copies = np.repeat((CLEAN, DEGRADED, MOBILE, LANDLINE, DEGRADED), recipe.prepare.counts)
         self.kinds = np.concatenate([[CLEAN], copies])
         if len(self.kinds) != len(features):
             raise ValueError(f"{len(features)} copies of the clips, not {len(self.kinds)} as configured")

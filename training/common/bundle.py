@@ -1,33 +1,40 @@
-"""Write a model bundle: model.json, ONNX variants, golden input and output, card (see docs of the services)."""
+"""Write model bundles through the classes that read them (`sg_common.bundle`)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from sg_common.bundle.load import load_variant
+from sg_common.bundle.spec import Spec, read_spec, task_name
+from sg_common.bundle.variants import Choice
+from sg_common.runtime import Runtime
 
-SCHEMA = 1
+from training.common.content import digest
+
+NEUTRAL: Mapping[str, Any] = {
+    "temperature": 1.0,
+    "bias": 0.0,
+    "thresholds": {"likely_authentic": 0.3, "likely_deepfake": 0.8},
+}
+"""A detector's calibration until it has been measured."""
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One ONNX file of a bundle, already in the bundle's folder.
+class File:
+    """One variant's ONNX file, already in the bundle's folder; `tolerance`: largest difference of a golden answer.
 
-    `auc_loss` is the measured loss against fp32, `tolerance` the largest difference of a golden logit,
-    `requires` the CPU features (as in /proc/cpuinfo) without which it must not be chosen.
+    `auc_loss` stays 1, so that it is not chosen by itself, until it has been measured.
     """
 
     file: str
+    tolerance: float
     auc_loss: float = 0.0
-    tolerance: float = 0.02
-    requires: Sequence[str] = field(default_factory=tuple)
 
 
 def session(path: Path, threads: int = 1) -> ort.InferenceSession:
@@ -38,72 +45,67 @@ def session(path: Path, threads: int = 1) -> ort.InferenceSession:
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def run(path: Path, batch: NDArray[Any], output: str | None = None, batch_size: int = 32) -> NDArray[np.float32]:
-    """Outputs of an ONNX file with one input for a batch, as float32; the first output unless named."""
-    model = session(path)
-    name = model.get_inputs()[0].name
-    parts = [
-        model.run([output] if output else None, {name: batch[i : i + batch_size]})[0]
-        for i in range(0, len(batch), batch_size)
-    ]
-    return np.concatenate(parts).astype(np.float32)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return sha256(path.read_bytes()).hexdigest()
-
-
 def write_bundle(
     folder: Path,
-    *,
-    name: str,
-    version: str,
-    task: str,
-    license_name: str,
-    model_input: Mapping[str, Any],
-    output: Mapping[str, str],
-    calibration: Mapping[str, Any],
-    variants: Mapping[str, Variant],
-    golden: NDArray[Any],
+    kind: type[Spec],
+    files: Mapping[str, File],
+    golden: Mapping[str, NDArray[Any]],
+    **parts: object,
 ) -> Path:
-    """Write golden.npz and model.json beside the ONNX files that `variants` names; returns model.json's path.
+    """Write golden.npz and model.json beside the ONNX files that `files` names by variant; returns model.json's path.
 
-    `variants` must hold "fp32", whose outputs for `golden` become the expected ones. Every variant is run
-    on `golden`. Raises ValueError when one differs from fp32 by more than its tolerance.
+    `golden` holds every input of the graph by name, the main one as `input`; fp32's answers become the expected ones.
+    `parts` are the other fields of model.json. Every variant is then loaded as a service loads it.
+
+    Raises:
+        BundleError: a variant differs from fp32 by more than its tolerance, or its graph from model.json.
+        ValueError: the folder holds another model's bundle, or a field is wrong.
     """
-    reference = run(folder / variants["fp32"].file, golden, output["name"])
-    for key, variant in variants.items():
-        difference = float(np.abs(run(folder / variant.file, golden, output["name"]) - reference).max())
-        if difference > variant.tolerance:
-            raise ValueError(f"variant {key} differs by {difference:.3f} on the golden input, over its tolerance")
-    golden_path = folder / "golden.npz"
-    np.savez_compressed(golden_path, input=golden, output=reference)
+    if (folder / "model.json").exists() and (other := read_spec(folder).name) != parts["name"]:
+        raise ValueError(f"{folder} holds the bundle of {other}: write {parts['name']} into another folder")
+    main, output = (_field(parts[name], "name") for name in ("input", "output"))
+    feeds = {main if name == "input" else name: array for name, array in golden.items()}
+    expected = session(folder / files["fp32"].file).run([output], feeds)[0]
+    np.savez_compressed(folder / "golden.npz", **{**golden, "output": expected})
     document = {
-        "schema": SCHEMA,
-        "name": name,
-        "version": version,
-        "task": task,
-        "license": license_name,
-        "input": dict(model_input),
-        "output": dict(output),
-        "calibration": dict(calibration),
+        "schema": 1,
+        "task": task_name(kind),
         "variants": {
-            key: {
-                "file": v.file,
-                "sha256": digest(folder / v.file),
-                "auc_loss": round(v.auc_loss, 5),
-                "requires": list(v.requires),
-            }
-            for key, v in variants.items()
+            name: {"file": f.file, "sha256": digest(folder / f.file), "auc_loss": f.auc_loss}
+            for name, f in files.items()
         },
         "golden": {
-            "file": golden_path.name,
-            "sha256": digest(golden_path),
-            "tolerance": {key: v.tolerance for key, v in variants.items()},
+            "file": "golden.npz",
+            "sha256": digest(folder / "golden.npz"),
+            "tolerance": {name: f.tolerance for name, f in files.items()},
         },
         "card": "MODEL_CARD.md",
+        **parts,
     }
+    spec = kind.model_validate(document)
+    for name in files:
+        load_variant(folder, spec, Choice(name, "just written"), Runtime(threads=1))
+    return write_spec(folder, spec)
+
+
+def write_spec(folder: Path, spec: Spec, **changes: object) -> Path:
+    """Write model.json with some fields changed; returns its path (raises ValueError for a wrong one)."""
+    document = {**spec.model_dump(mode="json", by_alias=True, exclude_none=True), **changes}
     path = folder / "model.json"
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    text = type(spec).model_validate(document).model_dump_json(by_alias=True, exclude_none=True, indent=2)
+    path.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def measured(spec: Spec, losses: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """The variants of a bundle with what has been measured of each, for `write_spec`."""
+    return {
+        name: {**variant.model_dump(mode="json"), **{key: round(v, 5) for key, v in losses.get(name, {}).items()}}
+        for name, variant in spec.variants.items()
+    }
+
+
+def _field(part: object, name: str) -> str:
+    if not isinstance(part, Mapping):
+        raise TypeError("input and output are mappings")
+    return str(part[name])

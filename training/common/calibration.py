@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sg_common.bundle.calibration import PlattScaling
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Probability = sigmoid(logit / temperature + bias)."""
-
-    temperature: float
-    bias: float
-
-    def probabilities(self, logits: ArrayLike) -> Array:
-        return sigmoid(np.asarray(logits, dtype=np.float64) / self.temperature + self.bias)
 
 
 def sigmoid(x: Array) -> Array:
@@ -26,7 +14,7 @@ def sigmoid(x: Array) -> Array:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
 
 
-def fit(logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> Calibration:
+def fit(logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> PlattScaling:
     """Platt scaling (Platt 1999, with his smoothed targets) of held-out logits, by Newton's method.
 
     Without `weights` both labels count the same, so 0.5 means "as likely as not" at even odds. Shapes (N,).
@@ -50,7 +38,7 @@ def fit(logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) 
             break
     if beta[0] <= 0:
         raise ValueError("higher logits do not mean fake on the calibration samples")
-    return Calibration(temperature=float(scale / beta[0]), bias=float(beta[1]))
+    return PlattScaling(temperature=float(scale / beta[0]), bias=float(beta[1]))
 
 
 def threshold_for_false_alarm(genuine: ArrayLike, rate: float) -> float:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from training.common.manifest import sampling_weights
+from training.common.recipe import STRICT
 from training.video.augment import View, cut, degrade, random_view
 from training.video.blending import self_blend
 from training.video.corpus import FloatArray, Pixels, is_used
@@ -21,7 +23,7 @@ GENUINE, BLENDED, RESYNTHESIZED, FAKE = range(4)
 Rng = np.random.Generator
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=STRICT)
 class Mixture:
     """How many crops of each kind a batch holds.
 
@@ -48,7 +50,7 @@ class Batch:
 
 
 class Reconstructions:
-    """What `training.video.synthesize` wrote; empty when there is no file."""
+    """What `synthesize` wrote of these crops; empty when there is no such file."""
 
     def __init__(self, path: Path) -> None:
         self.rows: npt.NDArray[np.int64] = np.zeros(0, np.int64)

@@ -12,11 +12,23 @@ import numpy.typing as npt
 from training.common.manifest import ManifestError, Sample, read_manifest
 
 LANDMARKS = 468
+LANDMARKS_FILE = "landmarks468.npz"
 # restored photos are honest enhancements, neither genuine nor a manipulation of who is seen
 LEFT_OUT_FAMILIES = frozenset({"restore"})
 
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
+
+
+def read_corpora(folders: Sequence[Path]) -> tuple[list[Sample], FloatArray]:
+    """The samples of all folders one after the other, and their landmarks (see `read_landmarks`).
+
+    Raises:
+        ManifestError: a folder has no usable manifest.
+    """
+    parts = [(folder, read_corpus(folder)) for folder in folders]
+    landmarks = [read_landmarks(folder, samples) for folder, samples in parts]
+    return [sample for _, samples in parts for sample in samples], np.concatenate(landmarks)
 
 
 def read_corpus(folder: Path) -> list[Sample]:
@@ -27,7 +39,7 @@ def read_corpus(folder: Path) -> list[Sample]:
     """
     path = folder / "manifest.tsv"
     if not path.is_file():
-        raise ManifestError(f"{path} is missing; see training/video/README.md for its columns")
+        raise ManifestError(f"{path} is missing; see docs/own-detector.md for its columns")
     return read_manifest(path)
 
 
@@ -38,7 +50,7 @@ def read_landmarks(folder: Path, samples: Sequence[Sample]) -> FloatArray:
     first point (``x4_first``) and differences from point to point (``x4_delta``).
     """
     landmarks = np.full((len(samples), LANDMARKS, 2), np.nan, np.float32)
-    path = folder / "landmarks468.npz"
+    path = folder / LANDMARKS_FILE
     if path.is_file():
         with np.load(path) as stored:
             points = np.cumsum(np.concatenate([stored["x4_first"], stored["x4_delta"]], axis=1), axis=1) / 4

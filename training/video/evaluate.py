@@ -1,292 +1,216 @@
-"""Judge a bundle on the folds that its members never saw and write every figure of its card.
+"""Every figure of a bundle's card, from the judgements of clips that it never saw.
 
-python -m training.video.evaluate --bundle models/video [--write]
-
-The shipped graph gives each member's logits beside the detector's own; a crop is judged by the members whose
-training saw neither its method nor its source. With --write the tables replace those in the bundle's card.
+The nested figures call each clip at an operating point chosen on clips of other folds, so neither the detector nor its
+thresholds ever met the clip's source or method. Those at the shipped thresholds, which were chosen on all of these
+clips, stand beside them.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import numpy as np
+from sg_common.bundle.calibration import Calibration
 
-from training.common.bundle import session
-from training.common.calibration import Calibration
-from training.common.metrics import Interval, auc, bootstrap, expected_calibration_error, paired_accuracy, rate_at
-from training.video.augment import video_like
-from training.video.baseline import held_out_logits
-from training.video.calibrate import FALSE_ALARMS, false_alarm_threshold
-from training.video.conditions import degraded, every_third, half_size, jpeg
-from training.video.corpus import LEFT_OUT_FAMILIES, Pixels
-from training.video.export import as_input
-from training.video.network import imagenet_weights
-from training.video.prepare import Prepared, arguments, load_prepared
-from training.video.scores import (
-    Scores,
-    genuine_clips,
-    headline,
-    held_out_scores,
-    is_video,
-    read_document,
+from training.common.cards import Row, percent, table
+from training.common.manifest import Sample
+from training.common.metrics import Interval, auc, expected_calibration_error, rate_at
+from training.video.operating import (
+    Called,
+    ClipScores,
+    Conditions,
+    OperatingPoint,
+    nested_points,
     source_weights,
-    tracks,
 )
+from training.video.rates import by_clip, by_source, nested, parts_of, pooled
+from training.video.recompress import AS_FOUND
 
-START, END = "<!-- figures:start -->", "<!-- figures:end -->"
-PAIRED = ("dfl_original", "faceswap_dfm")
-CALLED = ("real clips called fake", "fakes called fake")
-Row = Sequence[object]
-
-
-def table(header: Sequence[str], rows: Sequence[Row]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    lines += ["| " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row) + " |" for row in rows]
-    return "\n".join(lines)
+FEWEST_CLIPS = 10
+"""Kinds of clips with fewer have no row of their own."""
 
 
-def interval(s: Scores) -> Interval:
-    """AUC with its bootstrap interval over sources and methods."""
-    return bootstrap(auc, s.logits, s.labels, groups=s.sources)
+def share_judged(scores: ClipScores, label: int) -> float:
+    offered = sum(s.label == label for s in scores.offered)
+    return float((scores.labels == label).sum() / offered)
 
 
-def shares_called(clips: Scores, threshold: float) -> tuple[float, float]:
-    """Shares of the genuine clips and of all fakes that are called fake."""
-    return rate_at(genuine_clips(clips).logits, threshold), rate_at(clips.logits[clips.labels == 1], threshold)
-
-
-def fold_table(frames: Scores, clips: Scores) -> str:
-    """AUC per held-out fold, of frames and of clips."""
+def condition_table(calls: Mapping[str, Called]) -> str:
+    """Rates of every condition."""
     rows: list[Row] = []
-    for fold in [*sorted(set(frames.folds.tolist())), None]:
-        f, c = (s.where(lambda x, k=fold: k is None or x.fold == k) for s in (frames, clips))  # type: ignore[misc]
-        counts = f"{(c.labels == 0).sum()} / {(c.labels == 1).sum()}"
-        rows.append(("all, pooled" if fold is None else fold, counts, interval(f), interval(c)))
-    return table(("held-out fold", "clips real / fake", "AUC of frames", "AUC of clips"), rows)
-
-
-def family_table(clips: Scores, threshold: float) -> str:
-    """Every family of fakes against the genuine clips of its folds; where there are two experts, for each apart too."""
-    rows: list[Row] = []
-    apart = ("blend expert", "whole-face expert") if clips.experts.shape[1] > 1 else ()
-    for family in sorted({s.family for s in clips.samples if s.label}):
-        folds = {s.fold for s in clips.samples if s.label and s.family == family}
-        part = clips.where(lambda s, f=family, k=folds: s.family == f if s.label else s.fold in k)  # type: ignore[misc]
-        experts = [auc(part.experts[:, i], part.labels) for i in range(len(apart))]
-        name = f"{family} (not in the headline)" if family in LEFT_OUT_FAMILIES else family
-        called = rate_at(part.logits[part.labels == 1], threshold)
-        rows.append((name, int(part.labels.sum()), interval(part), *experts, called))
-    return table(("family", "clips", "AUC", *apart, "called fake"), rows)
-
-
-def method_table(clips: Scores, threshold: float) -> str:
-    """Every method with at least three clips against the genuine clips of its fold."""
-    rows: list[Row] = []
-    for method in sorted({s.source for s in clips.samples if s.label}):
-        part = clips.where(lambda s, m=method: s.label == 0 or s.source == m)  # type: ignore[misc]
-        fold = next(s.fold for s in part.samples if s.label)
-        part = part.where(lambda s, k=fold: s.fold == k)  # type: ignore[misc]
-        if part.labels.sum() >= 3:
-            called = rate_at(part.logits[part.labels == 1], threshold)
-            rows.append((method, int(part.labels.sum()), auc(part.logits, part.labels), called))
-    return table(("method", "clips", "AUC", "called fake"), rows)
-
-
-def sides(clips: Scores) -> list[Scores]:
-    """The genuine clips with all fakes, and with those that are videos."""
-    real = {s.path for s in genuine_clips(clips).samples}
-    alike = clips.where(lambda s: s.label == 1 or s.path in real)
-    return [alike, alike.where(lambda s: s.label == 0 or is_video(s))]
-
-
-def size_matched(s: Scores, bins: int = 4) -> float:
-    """Mean AUC within bins of face size, weighted by the fakes in each: size itself cannot help."""
-    edges = np.quantile(s.face_pixels, np.linspace(0, 1, bins + 1)[1:-1])
-    index = np.searchsorted(edges, s.face_pixels)
-    values, weights = [], []
-    for b in range(bins):
-        y = s.labels[index == b]
-        if y.any() and not y.all():
-            values.append(auc(s.logits[index == b], y))
-            weights.append(int(y.sum()))
-    return float(np.average(values, weights=weights))
-
-
-def size_correlation(s: Scores) -> float:
-    """Spearman's rank correlation of genuine scores with the face's size."""
-    genuine = s.labels == 0
-    scores, sizes = (np.argsort(np.argsort(x[genuine])).astype(np.float64) for x in (s.logits, s.face_pixels))
-    return float(np.corrcoef(scores, sizes)[0, 1])
-
-
-def paired(frames: Scores) -> tuple[Interval, float, int] | None:
-    """AUC and pair accuracy of swapped frames against the very frames they were made from."""
-    names = {kind: {s.path.name: i for i, s in enumerate(frames.samples) if s.source == kind} for kind in PAIRED}
-    common = sorted(set(names[PAIRED[0]]) & set(names[PAIRED[1]]))
-    if not common:
-        return None
-    real, fake = ([names[kind][n] for n in common] for kind in PAIRED)
-    part = frames.at(np.array([*real, *fake], np.int64))
-    groups = [re.sub(r"_\d+\.\w+$", "", s.path.name) for s in part.samples]
-    figure = bootstrap(auc, part.logits, part.labels, groups=groups)
-    return figure, paired_accuracy(frames.logits[real], frames.logits[fake]), len(common)
-
-
-def shares_over_zero(parts: Sequence[Scores]) -> list[float]:
-    """Shares of the genuine clips and of the fakes that are over 0: of all, and with sources evened."""
-    rates = []
-    for chosen in ([genuine_clips(p) for p in parts], [p.where(lambda s: s.label == 1) for p in parts]):
-        over = np.concatenate([part.logits >= 0 for part in chosen])
-        samples = [sample for part in chosen for sample in part.samples]
-        rates += [float(over.mean()), float(np.average(over, weights=source_weights(samples)))]
-    return rates
-
-
-def false_alarm_table(clips: Scores, held_out: Sequence[Sequence[int]]) -> str:
-    """Rates at a threshold set on the genuine clips of the other members' folds: unseen sources on both sides."""
-    rows: list[Row] = []
-    parts: list[Scores] = []
-    for folds in held_out:
-        development = clips.where(lambda s, k=tuple(folds): s.fold not in k)  # type: ignore[misc]
-        own = clips.where(lambda s, k=tuple(folds): s.fold in k)  # type: ignore[misc]
-        if not (development.labels == 0).any():
-            continue
-        parts.append(replace(own, logits=own.logits - false_alarm_threshold(development, FALSE_ALARMS)))
-        rows.append((f"folds {', '.join(map(str, folds))}", *shares_over_zero(parts[-1:])))
-    if parts:
-        rows.append(("all, each at its own threshold", *shares_over_zero(parts)))
-    header = ("judged on", CALLED[0], "real, sources evened", CALLED[1], "fake, methods evened")
+    for name, made in calls.items():
+        genuine, alarms, cleared = parts_of(made, 0)
+        fakes, found, missed = parts_of(made, 1)
+        rows.append(
+            (
+                name,
+                f"{percent(share_judged(made.scores, 0))} / {percent(share_judged(made.scores, 1))}",
+                made.scores.interval(auc),
+                percent(by_clip(alarms, genuine)),
+                percent(by_source(alarms, genuine)),
+                percent(by_clip(found, fakes)),
+                percent(float(cleared.mean())),
+                percent(float(missed.mean())),
+            )
+        )
+    header = (
+        "condition", "judged, real / fake", "AUC", "genuine called fake", "the same, sources evened", "fakes called",
+        "genuine cleared", "fakes cleared",
+    )  # fmt: skip
     return table(header, rows)
 
 
-def condition_table(prepared: Prepared, bundle: Path, threshold: float) -> str:
-    """AUC of clips and rates at the shipped threshold under compression and loss of size; a third of the crops."""
-    conditions: dict[str, Callable[[Pixels, np.random.Generator], Pixels] | None] = {
-        "as stored (JPEG 90)": None, "JPEG 60": jpeg(60), "JPEG 30": jpeg(30),
-        "coarse, deblocked": video_like, "half the size": half_size,
-    }  # fmt: skip
+def flattered_table(calls: Mapping[str, Called]) -> str:
+    """Rates at the shipped thresholds, which were chosen on these very clips."""
     rows: list[Row] = []
-    third = every_third(prepared)
-    for name, change in conditions.items():
-        views = None if change is None else degraded(third.views, change)
-        clips = tracks(headline(held_out_scores(third, bundle, "fp32", views)))
-        rows.append((name, auc(clips.logits, clips.labels), *shares_called(clips, threshold)))
-    return table(("condition", "AUC of clips", *CALLED), rows)
+    for name, made in calls.items():
+        genuine, alarms, cleared = parts_of(made, 0)
+        _, found, missed = parts_of(made, 1)
+        rates = (alarms.mean(), by_source(alarms, genuine).value, found.mean(), cleared.mean(), missed.mean())
+        rows.append((name, *(percent(float(rate)) for rate in rates)))
+    header = (
+        "condition", "genuine called fake", "the same, sources evened", "fakes called", "genuine cleared",
+        "fakes cleared",
+    )  # fmt: skip
+    return table(header, rows)
 
 
-def milliseconds(bundle: Path, variant: str, prepared: Prepared) -> float:
-    """Median CPU time of one crop."""
-    graph = session(bundle / read_document(bundle)["variants"][variant]["file"])
-    view, spent = as_input(prepared.views[:1]), []
-    for _ in range(60):
-        start = time.process_time()
-        graph.run(None, {"faces": view})
-        spent.append(time.process_time() - start)
-    return float(np.median(spent) * 1e3)
-
-
-def variant_table(prepared: Prepared, bundle: Path, fp32: Scores, threshold: float) -> str:
-    """What each variant costs and loses; ``fp32`` are the held-out scores of that one."""
+def kind_table(
+    calls: Mapping[str, Called], label: int, title: str, kinds: Mapping[str, Callable[[Sample], bool]]
+) -> str:
+    """Shares of kinds of clips that are called fake, as found and over all conditions."""
     rows: list[Row] = []
-    for variant in read_document(bundle)["variants"]:
-        scores = fp32 if variant == "fp32" else held_out_scores(prepared, bundle, variant)
-        clips = tracks(headline(scores))
-        cost = f"{milliseconds(bundle, variant, prepared):.1f}"
-        rows.append((variant, auc(clips.logits, clips.labels), *shares_called(clips, threshold), cost))
-    return table(("variant", "AUC of clips", *CALLED, "ms a crop"), rows)
+    for kind, member in kinds.items():
+        as_found, every = pooled([calls[AS_FOUND]], label, member), pooled(list(calls.values()), label, member)
+        if len(as_found[0]) >= FEWEST_CLIPS:
+            sources = len({s.source for s in as_found[0]})
+            rows.append((kind, len(as_found[0]), sources, *(percent(by_clip(f, s)) for s, f in (as_found, every))))
+    of = "methods" if label else "sources"
+    return table((title, "clips", of, "called fake as found", "over all conditions"), rows)
 
 
-def verdict_table(clips: Scores, calibration: Calibration, thresholds: dict[str, float]) -> str:
-    """Share of each verdict among real and fake, videos and pictures, and the calibration error, on held-out clips."""
-    p = calibration.probabilities(clips.logits)
-    low, high = thresholds["likely_authentic"], thresholds["likely_deepfake"]
-    video = np.array([is_video(s) for s in clips.samples])
-    kinds = {
-        "real clips": (clips.labels == 0) & video,
-        "real photographs": (clips.labels == 0) & ~video,
-        "fake clips": (clips.labels == 1) & video,
-        "fake pictures": (clips.labels == 1) & ~video,
-        "all fakes": clips.labels == 1,
-    }
+def camera_table(calls: Mapping[str, Called]) -> str:
+    """False alarms of every kind of camera with enough clips."""
+    cameras = sorted({s.fields.get("camera", "") for s in calls[AS_FOUND].scores.samples if s.label == 0} - {""})
+    return kind_table(calls, 0, "camera", {c: lambda s, c=c: s.fields.get("camera") == c for c in cameras})  # type: ignore[misc]
+
+
+def family_table(calls: Mapping[str, Called]) -> str:
+    """AUC of every family of fakes against all genuine clips, and its rates."""
+    made = calls[AS_FOUND]
     rows: list[Row] = []
-    for name, kind in kinds.items():
-        if kind.any():
-            fake, clear = rate_at(p[kind], high), 1 - rate_at(p[kind], low)
-            rows.append((name, int(kind.sum()), clear, 1 - fake - clear, fake))
-    error = expected_calibration_error(p, clips.labels, source_weights(clips.samples))
-    return table(("held-out", "number", "likely authentic", "uncertain", "likely deepfake"), rows) + (
-        f"\n\nExpected calibration error (sources evened, even odds): {error:.3f}."
-    )
+    for family in sorted({s.family for s in made.scores.samples if s.label}):
+        part = made.scores.where(lambda s, f=family: s.label == 0 or s.family == f)  # type: ignore[misc]
+        if part.labels.sum() < FEWEST_CLIPS:
+            continue
+        as_found, every = (
+            pooled(list(c), 1, lambda s, f=family: s.family == f)  # type: ignore[misc]
+            for c in ([made], calls.values())
+        )
+        rows.append(
+            (
+                family,
+                int(part.labels.sum()),
+                len({s.source for s in as_found[0]}),
+                part.interval(auc),
+                percent(by_clip(as_found[1], as_found[0])),
+                percent(by_clip(every[1], every[0])),
+            )
+        )
+    return table(("family", "clips", "methods", "AUC as found", "called fake as found", "over all conditions"), rows)
 
 
-def figures(prepared: Prepared, bundle: Path) -> str:
+def size_table(calls: Mapping[str, Called], bins: int = 4) -> str:
+    """Rates over all conditions by the size of the face that was judged, in quarters of the clips."""
+    sizes = np.concatenate([made.scores.face_pixels for made in calls.values()])
+    labels = np.concatenate([made.scores.labels for made in calls.values()])
+    logits = np.concatenate([made.scores.logits for made in calls.values()])
+    fake = np.concatenate([made.fake for made in calls.values()])
+    edges = [0.0, *np.quantile(sizes, np.linspace(0, 1, bins + 1)[1:-1]), float("inf")]
+    rows: list[Row] = []
+    for low, high in pairwise(edges):
+        rows_in = (sizes >= low) & (sizes < high)
+        genuine, fakes = (fake[rows_in & (labels == label)] for label in (0, 1))
+        name = f"{low:.0f} to {high:.0f}" if high < np.inf else f"{low:.0f} and more"
+        rows.append(
+            (
+                name,
+                f"{genuine.size} / {fakes.size}",
+                auc(logits[rows_in], labels[rows_in]),
+                percent(rate_at(genuine, 1)),
+                percent(rate_at(fakes, 1)),
+            )
+        )
+    return table(("face, pixels", "judgements real / fake", "AUC", "genuine called fake", "fakes called"), rows)
+
+
+def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]) -> str:
+    """Each fold, judged at the operating point of the others: as found, and over all conditions."""
+    rows: list[Row] = []
+    for fold in points:
+        own = calls[AS_FOUND].scores.where(lambda s, k=fold: s.fold == k)  # type: ignore[misc]
+        rates = [
+            percent(float(pooled(chosen, label, lambda s, k=fold: s.fold == k)[1].mean()))  # type: ignore[misc]
+            for label in (0, 1)
+            for chosen in ([calls[AS_FOUND]], list(calls.values()))
+        ]
+        rows.append((fold, f"{(own.labels == 0).sum()} / {own.labels.sum()}", auc(own.logits, own.labels), *rates))
+    header = (
+        "fold", "clips real / fake", "AUC as found", "genuine called fake as found", "over all conditions",
+        "fakes called as found", "over all conditions",
+    )  # fmt: skip
+    return table(header, rows)
+
+
+def at_shipped(scores: ClipScores, calibration: Calibration) -> Called:
+    """What the bundle's own calibration and thresholds make of clips."""
+    probabilities, thresholds = calibration.probability(scores.logits), calibration.thresholds
+    fake, authentic = probabilities >= thresholds.likely_deepfake, probabilities < thresholds.likely_authentic
+    return Called(scores, np.asarray(fake), np.asarray(authentic))
+
+
+def calibration_error(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> float:
+    """Expected calibration error of the nested probabilities over all conditions, sources evened, even odds."""
+    probabilities, labels, weights = [], [], []
+    for scores in conditions.values():
+        each = [points[s.fold].calibration.probability(x) for s, x in zip(scores.samples, scores.logits, strict=True)]
+        probabilities += [float(p) for p in each]
+        labels += scores.labels.tolist()
+        weights += source_weights(scores.samples).tolist()
+    return expected_calibration_error(probabilities, labels, weights)
+
+
+def policy_table(calibration: Calibration) -> str:
+    """The bundle's operating points and what each is worth."""
+    rows: list[Row] = []
+    for policy, point in calibration.operating_points.items():
+        alarms = Interval(point.false_alarm_rate, *point.false_alarm_interval)
+        rows.append(
+            (policy, point.likely_authentic, point.likely_deepfake, percent(alarms), percent(point.detection_rate))
+        )
+    header = ("policy", "authentic under", "fake from", "genuine called fake", "fakes called")
+    return table(header, rows)
+
+
+def figures(conditions: Conditions, shipped: Calibration) -> str:
     """All tables of the card, as Markdown."""
-    calibration_of: dict[str, Any] = read_document(bundle)["calibration"]
-    calibration = Calibration(calibration_of["temperature"], calibration_of["bias"])
-    thresholds: dict[str, float] = calibration_of["thresholds"]
-    high = thresholds["likely_deepfake"]
-    threshold = float((np.log(high / (1 - high)) - calibration.bias) * calibration.temperature)
-    every = held_out_scores(prepared, bundle)
-    frames, clips = headline(every), tracks(headline(every))
-    parts = ["### Methods and sources held out together", fold_table(frames, clips)]
-    all_fakes, fake_clips = (interval(part) for part in sides(clips))
-    parts.append(f"AUC of real clips against all fakes, and against fake clips alone: {all_fakes}, {fake_clips}.")
-    parts.append(
-        f"AUC within bins of face size (four, of clips): {size_matched(clips):.3f}. "
-        f"Rank correlation of genuine clips' scores with face size: {size_correlation(clips):.2f}."
-    )
-    pair = paired(every)
-    if pair:
-        parts.append(
-            f"Swapped frames against the frames they were made from ({pair[2]} pairs): AUC {pair[0]}, "
-            f"the swap scores higher in {pair[1]:.1%} of pairs."
-        )
-    weights = imagenet_weights()
-    if weights:
-        logits = held_out_logits(prepared, frames, calibration_of["held_out_folds"], weights)
-        base = replace(frames, logits=logits)
-        pair = paired(base)
-        parts.append(
-            f"ImageNet features with logistic regression, same folds: AUC of frames {interval(base)}, "
-            f"of clips {interval(tracks(base))}" + (f", of the pairs {pair[0]}." if pair else ".")
-        )
-    parts += [
-        "### Verdicts at the shipped thresholds", verdict_table(clips, calibration, thresholds),
-        "### Threshold set on other sources", false_alarm_table(clips, calibration_of["held_out_folds"]),
-        "### Variants", variant_table(prepared, bundle, every, threshold),
-        "### Compression and size (every third crop)", condition_table(prepared, bundle, threshold),
-        "### Families", family_table(tracks(every), threshold),
-        "### Methods with three clips or more", method_table(clips, threshold),
+    points = nested_points(conditions)
+    calls = nested(conditions, points)
+    flattered = {name: at_shipped(scores, shipped) for name, scores in conditions.items()}
+    offered = conditions[AS_FOUND].offered
+    counts = [(sum(s.label == v for s in offered), len({s.source for s in offered if s.label == v})) for v in (0, 1)]
+    error = calibration_error(conditions, points)
+    parts = [
+        f"{counts[0][0]} genuine clips of {counts[0][1]} sources and {counts[1][0]} fakes of {counts[1][1]} methods, "
+        "none of which the detector saw.",
+        "### Called at thresholds that never met the clip's fold", condition_table(calls),
+        f"Expected calibration error over all conditions (sources evened, even odds): {error:.3f}.",
+        "### Policies: rates over all conditions, at thresholds that never met the clip's fold", policy_table(shipped),
+        "### The same clips at the shipped thresholds (flattered: chosen on these clips)", flattered_table(flattered),
+        "### False alarms by camera", camera_table(calls),
+        "### By size of the face, all conditions", size_table(calls),
+        "### Families of fakes", family_table(calls),
+        "### Folds", fold_table(calls, points),
     ]  # fmt: skip
     return "\n\n".join(parts)
-
-
-def write_figures(card: Path, text: str) -> None:
-    """Replace what stands between the markers in a card."""
-    before, rest = card.read_text(encoding="utf-8").split(START)
-    after = rest.split(END)[1]
-    card.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    parser.add_argument("--bundle", type=Path, default=Path("models/video"))
-    parser.add_argument("--write", action="store_true", help="put the tables into the bundle's card")
-    options = parser.parse_args()
-    text = figures(load_prepared(options.corpus, options.work / "prepared"), options.bundle)
-    print(text)
-    if options.write:
-        write_figures(options.bundle / "MODEL_CARD.md", text)
-
-
-if __name__ == "__main__":
-    main()

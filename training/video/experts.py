@@ -1,16 +1,12 @@
 """Train the shipped detector: for each member perceptrons on `regions`' statistics, experts joined by a gate.
 
-python -m training.video.experts --corpus ../shared/data/video
-
-It reads the statistics of every crop and of changed copies of it (kept in the work folder, where a run that was
-stopped goes on), trains in minutes and writes ``experts.pt``, which `training.video.export --experts` reads.
+The statistics of every crop and of changed copies of it are kept, so that a run that was stopped goes on; training
+itself takes minutes.
 """
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass
-from hashlib import blake2b
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,62 +15,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.common.command import log
+from training.common.content import digest, kept, key_of, samples_key
 from training.common.manifest import sampling_weights
-from training.common.paths import key_of
 from training.common.perceptrons import Mixture, Perceptron, Standard, descend, merge
+from training.common.regression import logistic_regression
 from training.video.augment import cut, cut_native, degrade, random_view, retouch
-from training.video.baseline import logistic_regression
+from training.video.backbone import as_images, weights_key
 from training.video.corpus import Pixels, is_used
-from training.video.network import as_images, required_imagenet_weights
-from training.video.prepare import (
-    CROP_SCALE,
-    CROP_SIZE,
-    NATIVE_FACE_PIXELS,
-    STORED_SCALE,
-    Prepared,
-    arguments,
-    load_prepared,
-)
+from training.video.prepare import CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS, STORED_SCALE, Prepared
+from training.video.recipe import Experts
 from training.video.regions import EXPERTS, READ_LAYERS, ZOOMS, LastZoomGate, RegionStatistics, expert, mixture
 from training.video.train import training_rows
 
 BATCH = 16
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How the experts and the gate are trained.
-
-    Copy 0 is every view as the service cuts it; ``moved`` copies follow that are shifted, turned and mirrored, then as
-    many as ``retouched`` and ``degraded`` say that are changed besides. The clean expert learns from all but the last
-    kind, the degraded one from all. ``clean_odds`` say how much more the gate expects a crop to be undegraded than its
-    examples are.
-    """
-
-    moved: int = 6
-    retouched: int = 4
-    degraded: int = 6
-    seeds: int = 3
-    hidden: int = 16
-    dropout: float = 0.3
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    epochs: int = 40
-    batch: int = 256
-    gate_penalty: float = 2e-3
-    clean_odds: float = 8.0
-
-    @property
-    def copies(self) -> int:
-        return self.clean + self.degraded
-
-    @property
-    def clean(self) -> int:
-        """How many copies are not degraded."""
-        return 1 + self.moved + self.retouched
-
-
-def copy_of(prepared: Prepared, row: int, copy: int, recipe: Recipe) -> Pixels:
+def copy_of(prepared: Prepared, row: int, copy: int, recipe: Experts) -> Pixels:
     """A view as a copy has it, uint8 [2S, S, 3]; the same for the same row and copy."""
     if copy == 0:
         return np.asarray(prepared.views[row])
@@ -90,7 +47,7 @@ def copy_of(prepared: Prepared, row: int, copy: int, recipe: Recipe) -> Pixels:
 
 
 @torch.inference_mode()
-def read_copy(prepared: Prepared, copy: int, recipe: Recipe, statistics: RegionStatistics) -> npt.NDArray[np.float32]:
+def read_copy(prepared: Prepared, copy: int, recipe: Experts, statistics: RegionStatistics) -> npt.NDArray[np.float32]:
     """The statistics [N, D] of one copy of every crop."""
     parts = []
     for start in range(0, len(prepared.samples), BATCH):
@@ -100,21 +57,27 @@ def read_copy(prepared: Prepared, copy: int, recipe: Recipe, statistics: RegionS
     return np.concatenate(parts)
 
 
-def measured(prepared: Prepared, recipe: Recipe, statistics: RegionStatistics, folder: Path) -> npt.NDArray[np.float32]:
-    """The statistics [copies, N, D] of all copies; what the folder holds of these views is not read anew."""
-    folder.mkdir(parents=True, exist_ok=True)
-    views = blake2b(np.ascontiguousarray(prepared.views).data, digest_size=8).hexdigest()
-    key = key_of(views, ZOOMS, READ_LAYERS, recipe.moved, recipe.retouched, recipe.degraded)
-    copies = []
-    for copy in range(recipe.copies):
-        path = folder / f"{key}_{copy}.npy"
-        if not path.is_file():
-            partial = path.with_suffix(".part.npy")
-            np.save(partial, read_copy(prepared, copy, recipe, statistics))
-            partial.replace(path)
-            print(f"read copy {copy + 1} of {recipe.copies}", flush=True)
-        copies.append(np.load(path))
-    return np.stack(copies)
+def measured(
+    prepared: Prepared, recipe: Experts, statistics: RegionStatistics, folder: Path
+) -> npt.NDArray[np.float32]:
+    """The statistics [copies, N, D] of all copies; what the folder holds of these crops and this backbone is not read
+    anew."""
+    seen = (ZOOMS, READ_LAYERS, recipe.moved, recipe.retouched, recipe.degraded)
+    key = key_of(prepared.key, weights_key(statistics), seen)
+
+    def copy_at(copy: int) -> npt.NDArray[np.float32]:
+        log(f"copy {copy + 1} of {recipe.copies}")
+        return kept(folder / f"{key}_{copy}.npy", lambda: read_copy(prepared, copy, recipe, statistics))
+
+    return np.stack([copy_at(copy) for copy in range(recipe.copies)])
+
+
+def experts_path(
+    work: Path, prepared: Prepared, held_out: Sequence[Sequence[int]], recipe: Experts, weights: Path
+) -> Path:
+    """Where the trained members lie: another file for other crops, labels, folds, backbones or recipes."""
+    decisive = (prepared.key, samples_key(prepared.samples), held_out, recipe, digest(weights))
+    return work / f"experts_{key_of(*decisive)}.pt"
 
 
 def size_direction(features: Tensor, face_pixels: Tensor) -> Tensor:
@@ -136,7 +99,7 @@ class Training:
         weights = torch.tensor(sampling_weights(samples))
         self.weights = (weights / weights.mean()).float()
 
-    def bag(self, zoom: int, copies: int, recipe: Recipe) -> Perceptron:
+    def bag(self, zoom: int, copies: int, recipe: Experts) -> Perceptron:
         """One perceptron as good as the mean of several, on the first ``copies`` of the crops seen at a zoom.
 
         What the statistics of genuine faces tell about the face's size is taken out of them first.
@@ -158,7 +121,7 @@ class Training:
             nets.append(net.eval())
         return merge(nets)
 
-    def _fit(self, net: Perceptron, inputs: Tensor, recipe: Recipe) -> None:
+    def _fit(self, net: Perceptron, inputs: Tensor, recipe: Experts) -> None:
         steps = recipe.epochs * max(1, len(self.labels) // recipe.batch)
 
         def loss() -> Tensor:
@@ -177,7 +140,7 @@ class Training:
             warmup_share=0.1,
         )
 
-    def gate(self, recipe: Recipe) -> LastZoomGate:
+    def gate(self, recipe: Experts) -> LastZoomGate:
         """A logistic regression on the last zoom's statistics that tells degraded copies from undegraded ones."""
         statistics = self.statistics.chunk(len(ZOOMS), dim=2)[-1]
         gate = LastZoomGate(statistics.shape[2], len(EXPERTS))
@@ -194,7 +157,7 @@ class Training:
         return gate
 
 
-def train_member(training: Training, recipe: Recipe, seed: int) -> Mixture:
+def train_member(training: Training, recipe: Experts, seed: int) -> Mixture:
     """The experts and the gate of a member."""
     torch.manual_seed(seed)
     copies = (recipe.clean, recipe.copies)
@@ -203,30 +166,15 @@ def train_member(training: Training, recipe: Recipe, seed: int) -> Mixture:
 
 
 def train_members(
-    prepared: Prepared, statistics: npt.NDArray[np.float32], held_out: list[list[int]], recipe: Recipe, path: Path
+    prepared: Prepared,
+    statistics: npt.NDArray[np.float32],
+    held_out: Sequence[Sequence[int]],
+    recipe: Experts,
+    path: Path,
 ) -> None:
     """Train a member for each group of held-out folds and write them all."""
     members = []
     for seed, folds in enumerate(held_out):
         members.append(train_member(Training(prepared, statistics, tuple(folds)), recipe, seed).state_dict())
-        print(f"trained member {len(members)} of {len(held_out)}", flush=True)
-    torch.save({"held_out": held_out, "members": members}, path)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    parser.add_argument(
-        "--held-out", nargs="+", default=["0", "1", "2", "3", "4"], help="the folds of each member, as in 2,4 0,3"
-    )
-    options = parser.parse_args()
-    weights = required_imagenet_weights()
-    torch.set_num_threads(1)
-    prepared, recipe = load_prepared(options.corpus, options.work / "prepared"), Recipe()
-    statistics = measured(prepared, recipe, RegionStatistics(weights), options.work / "statistics")
-    held_out = [[int(fold) for fold in folds.split(",")] for folds in options.held_out]
-    train_members(prepared, statistics, held_out, recipe, options.work / "experts.pt")
-
-
-if __name__ == "__main__":
-    main()
+        log(f"member {len(members)} of {len(held_out)} trained")
+    torch.save({"held_out": [list(folds) for folds in held_out], "members": members}, path)

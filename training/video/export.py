@@ -1,12 +1,7 @@
-"""Join trained members into one graph and write the bundle's ONNX files, in fp32 and int8.
-
-python -m training.video.export --members member_a member_b --out models/video
-"""
+"""Join trained members into one graph and write the bundle, in fp32 and, where the recipe says so, int8."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import warnings
 from collections.abc import Sequence
@@ -19,27 +14,26 @@ import numpy.typing as npt
 import onnx
 import torch
 from onnx import numpy_helper
+from sg_common.bundle.spec import FaceSpec
 from torch import Tensor, nn
 
-from training.common.bundle import Variant, session, write_bundle
+from training.common.bundle import NEUTRAL, File, session, write_bundle
 from training.common.half import store_as_half
 from training.common.manifest import Sample, sampling_weights
 from training.video.corpus import Pixels, is_used
 from training.video.fusion import ALONE, Fusion, fit_fusion
 from training.video.network import Detector, either
-from training.video.prepare import CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS, Prepared, arguments, load_prepared
+from training.video.prepare import CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS, Prepared
 from training.video.quantization import correct_bias, quantize
-from training.video.regions import RegionMembers, load_members
-from training.video.train import load_average, read_config, training_rows
+from training.video.recipe import Member, Recipe
+from training.video.regions import RegionMembers
+from training.video.train import checkpoint_path, load_average, training_rows
 
 OPSET = 17
 FP32, INT8 = "video.fp32.onnx", "video.int8.onnx"
 MIN_FACE_PIXELS = 64
 CALIBRATION_VIEWS = 256
 SMALLEST_HALVED = 256
-# frames that go wrong, blurred or half turned away, do not decide while they are less than a quarter
-AGGREGATION = {"kind": "trimmed_mean", "fraction": 0.25}
-LICENSE = "Code MIT; weights for research use, since corpora with research-only licenses trained them (see the card)"
 
 
 class Members(nn.Module):
@@ -162,46 +156,52 @@ def held_out_fusion(prepared: Prepared, graph: Path, held_out: Sequence[Sequence
     return fit_fusion(experts, np.array([s.label for s in samples], np.int64), weights)
 
 
-def fine_tuned(names: Sequence[str], checkpoints: Path, configs: Path) -> tuple[Members, list[list[int]]]:
-    """The members that `training.video.train` made, and the folds that each holds out."""
-    members = Members([load_average(checkpoints / f"{name}.pt") for name in names])
-    return members, [list(read_config(configs / f"{name}.toml").held_out) for name in names]
+def fine_tuned(
+    members: Sequence[Member], prepared: Prepared, work: Path, weights: Path | None
+) -> tuple[Members, list[list[int]]]:
+    """The members that `train` made of these recipes and crops, and the folds that each holds out."""
+    checkpoints = [checkpoint_path(member, prepared, work, weights) for member in members]
+    return Members([load_average(path) for path in checkpoints]), [list(member.held_out) for member in members]
 
 
 def export(
     prepared: Prepared,
     members: Members | RegionMembers,
-    held_out: list[list[int]],
+    held_out: Sequence[Sequence[int]],
     *,
+    recipe: Recipe,
     work: Path,
-    name: str,
-    version: str,
     out: Path,
 ) -> Path:
-    """Write the graphs and a ``model.json`` whose calibration `training.video.calibrate` then fills in."""
+    """Write the graphs and a ``model.json`` whose calibration `calibrate` then fills in; returns its path."""
     out.mkdir(parents=True, exist_ok=True)
     full = work / "ensemble.onnx"
     fusion = ALONE if members.experts == 1 else Fusion()
     to_onnx(Ensemble(members, fusion), full)
     halve(full, out / FP32)
+    files = {"fp32": File(FP32, tolerance=0.05)}
     rows = training_rows(prepared, tuple(held_out[0]))
     chosen = np.sort(np.random.default_rng(0).choice(rows, min(CALIBRATION_VIEWS, len(rows)), replace=False))
     views = as_input(prepared.views[chosen])
-    quantize(full, out / INT8, views, members.precise)
-    if isinstance(members, RegionMembers):
-        correct_bias(out / INT8, full, views)
-    halve(out / INT8, out / INT8, matrices_only=True)
+    if recipe.int8:
+        quantize(full, out / INT8, views, members.precise)
+        if isinstance(members, RegionMembers):
+            correct_bias(out / INT8, full, views)
+        halve(out / INT8, out / INT8, matrices_only=True)
+        files["int8"] = File(INT8, tolerance=2.5, auc_loss=1.0)
     if members.experts > 1:
         fusion = held_out_fusion(prepared, out / FP32, held_out)
-        for file in (FP32, INT8):
-            set_fusion(out / file, fusion)
+        for variant in files.values():
+            set_fusion(out / variant.file, fusion)
     return write_bundle(
         out,
-        name=name,
-        version=version,
-        task="face-manipulation",
-        license_name=LICENSE,
-        model_input={
+        FaceSpec,
+        files,
+        {"input": views[:4]},
+        name=recipe.release.name,
+        version=recipe.release.version,
+        license=recipe.release.license,
+        input={
             "name": "faces",
             "layout": "NCHW",
             "dtype": "uint8",
@@ -212,47 +212,9 @@ def export(
         },
         output={"name": "logit", "kind": "logit"},
         calibration={
-            "temperature": 1.0,
-            "bias": 0.0,
-            "thresholds": {"likely_authentic": 0.0, "likely_deepfake": 1.0},
-            "aggregation": AGGREGATION,
-            "track_combination": {"kind": "max"},
+            **NEUTRAL,
+            "aggregation": recipe.aggregation.model_dump(),
             "held_out_folds": held_out,
             "fusion": asdict(fusion),
         },
-        variants={"fp32": Variant(FP32, tolerance=0.05), "int8": Variant(INT8, auc_loss=1.0, tolerance=2.5)},
-        golden=views[:4],
     )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    parser.add_argument("--members", nargs="+", default=["member_a", "member_b"])
-    parser.add_argument("--configs", type=Path, default=Path("training/video/config"))
-    parser.add_argument("--experts", type=Path, help="what training.video.experts wrote, instead of fine-tuned members")
-    parser.add_argument("--name", default="lite0-two-experts")
-    parser.add_argument("--version", default="1.0.0")
-    parser.add_argument("--out", type=Path, default=Path("models/video"))
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    prepared = load_prepared(options.corpus, options.work / "prepared")
-    members: Members | RegionMembers
-    if options.experts:
-        members, held_out = load_members(options.experts)
-    else:
-        members, held_out = fine_tuned(options.members, options.work, options.configs)
-    path = export(
-        prepared,
-        members,
-        held_out,
-        work=options.work,
-        name=options.name,
-        version=options.version,
-        out=options.out,
-    )
-    print(json.dumps(json.loads(path.read_text())["variants"], indent=2))
-
-
-if __name__ == "__main__":
-    main()

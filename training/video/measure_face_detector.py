@@ -14,10 +14,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from video_analyzer.detector import box_iou
+from sg_common.runtime import Runtime
+from video_analyzer.detector import FaceDetector, box_iou
 
 from training.video.corpus import FloatArray, Pixels, read_corpus, read_landmarks, read_picture
-from training.video.prepare import load_detector
 
 WIDTH, HEIGHT = 640, 360
 SHARES = (0.06, 0.08, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     samples = read_corpus(options.corpus)
     landmarks = read_landmarks(options.corpus, samples)
-    detector = load_detector(options.bundle)
+    detector = FaceDetector.load(options.bundle, Runtime(threads=1))
     left, right = landmarks[:, CHEEKS[0], 0], landmarks[:, CHEEKS[1], 0]
     turn = np.abs((landmarks[:, NOSE, 0] - left) / (right - left + 1e-6) - 0.5)
     sets = {

@@ -1,48 +1,29 @@
-"""Find the face in every picture of a corpus and cut the crops that training and evaluation read.
-
-python -m training.video.prepare --corpus ../shared/data/video
-"""
+"""Find the face in every picture of the corpora and cut the crops that training reads."""
 
 from __future__ import annotations
 
-import argparse
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sg_common.bundle.spec import FaceDetectionSpec, read_task
+from sg_common.runtime import Runtime
 from video_analyzer.crops import face_views, native_crop, square_crop
 from video_analyzer.detector import Face, FaceDetector, largest
 
-from training.common.bundle import session
+from training.common.content import digest, files_key, key_of
 from training.common.manifest import Sample
-from training.common.paths import cache_folder
-from training.video.corpus import FloatArray, Pixels, read_corpus, read_landmarks, read_picture
+from training.video.corpus import LANDMARKS_FILE, FloatArray, Pixels, read_corpora, read_picture
 
+DETECTOR = Path("models/face_detector")
 # what training cuts its own crops from: wider than any of them
 STORED_SCALE, STORED_SIZE = 1.6, 208
 # what the service cuts: as wide as the middle of a stored crop that `synthesize` passes through a decoder
 CROP_SCALE, CROP_SIZE = 1.3538, 176
 # faces larger than most of the corpus's are shrunk before their own pixels are looked at
 NATIVE_FACE_PIXELS, NATIVE_STORED_SIZE = 208, 224
-
-
-class OnnxSession:
-    """The detector's session, as `video_analyzer.detector` wants it."""
-
-    def __init__(self, path: Path) -> None:
-        self._session = session(path)
-
-    def run(self, feeds: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        return list(self._session.run(None, feeds))
-
-
-def load_detector(bundle: Path) -> FaceDetector:
-    """The face detector of a bundle folder."""
-    document = json.loads((bundle / "model.json").read_text(encoding="utf-8"))
-    return FaceDetector(OnnxSession(bundle / document["variants"]["fp32"]["file"]), document["input"])
 
 
 @dataclass(frozen=True)
@@ -53,7 +34,7 @@ class Prepared:
     in the picture's own pixels, ``views`` uint8 [N, 352, 176, 3] are cut as the service cuts them: the crop, and below
     it the native one. ``points`` float32 [N, 468, 2] are landmarks in pixels of ``stored`` (NaN: none), ``face_pixels``
     [N] is the larger side of the face's box in the picture, ``detected`` [N] says whether the detector found it (else
-    the box comes from the landmarks or the picture's middle).
+    the box comes from the landmarks or the picture's middle). ``key`` changes with all of it.
     """
 
     samples: list[Sample]
@@ -63,6 +44,7 @@ class Prepared:
     points: FloatArray
     face_pixels: FloatArray
     detected: npt.NDArray[np.bool_]
+    key: str
 
     @property
     def crops(self) -> Pixels:
@@ -89,12 +71,21 @@ def face_of(picture: Pixels, landmarks: FloatArray, detector: FaceDetector) -> t
     return (found, True) if found else (expected, False)
 
 
-def prepare(corpus: Path, folder: Path, detector: FaceDetector) -> Prepared:
-    """Cut every picture of a corpus and write the crops to ``folder``."""
-    samples = read_corpus(corpus)
-    landmarks = read_landmarks(corpus, samples)
+def prepared_key(corpora: Sequence[Path], samples: Sequence[Sample], detector: Path) -> str:
+    """A name for crops: the pictures' and landmarks' contents, the detector that finds the faces, how they are cut."""
+    spec = read_task(detector, FaceDetectionSpec)
+    landmarks = [digest(path) for corpus in corpora if (path := corpus / LANDMARKS_FILE).is_file()]
+    cuts = (STORED_SCALE, STORED_SIZE, CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS, NATIVE_STORED_SIZE)
+    return key_of(files_key(samples), landmarks, spec.variants, spec.input, cuts)
+
+
+def prepare(corpora: Sequence[Path], folder: Path, detector_bundle: Path = DETECTOR) -> Prepared:
+    """Cut every picture of the corpora and write the crops to ``folder``."""
+    samples, landmarks = read_corpora(corpora)
+    detector = FaceDetector.load(detector_bundle, Runtime(threads=1))
     count = len(samples)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "key").unlink(missing_ok=True)
 
     def kept(name: str, height: int, width: int) -> Pixels:
         return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint8, (count, height, width, 3))
@@ -116,40 +107,22 @@ def prepare(corpus: Path, folder: Path, detector: FaceDetector) -> Prepared:
         corner = np.array([face.x + face.width / 2, face.y + face.height / 2]) - side / 2
         points[i] = (landmarks[i] - corner) * (STORED_SIZE / side)
     np.savez(folder / "faces.npz", boxes=boxes, detected=detected, points=points)
-    (folder / "corpus.json").write_text(json.dumps({"corpus": str(corpus.resolve()), "samples": count}))
-    return Prepared(samples, stored, native, views, points, boxes[:, 2:].max(1), detected)
+    key = prepared_key(corpora, samples, detector_bundle)
+    (folder / "key").write_text(key)
+    return Prepared(samples, stored, native, views, points, boxes[:, 2:].max(1), detected, key)
 
 
-def load_prepared(corpus: Path, folder: Path) -> Prepared:
+def load_prepared(corpora: Sequence[Path], folder: Path, detector_bundle: Path = DETECTOR) -> Prepared:
     """Open what `prepare` wrote.
 
     Raises:
-        FileNotFoundError: nothing was prepared there, or for another corpus.
+        FileNotFoundError: nothing was prepared there, or other pictures, or with another detector.
     """
-    described = folder / "corpus.json"
-    samples = read_corpus(corpus)
-    if not described.is_file() or json.loads(described.read_text())["samples"] != len(samples):
-        raise FileNotFoundError(f"{folder} does not hold this corpus; run python -m training.video.prepare first")
+    samples = read_corpora(corpora)[0]
+    key = prepared_key(corpora, samples, detector_bundle)
+    if not (folder / "key").is_file() or (folder / "key").read_text() != key:
+        raise FileNotFoundError(f"{folder} does not hold the crops of these pictures: run prepare first")
     with np.load(folder / "faces.npz") as faces:
         boxes, detected, points = faces["boxes"], faces["detected"], faces["points"]
     stored, native, views = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("stored", "native", "views"))
-    return Prepared(samples, stored, native, views, points, boxes[:, 2:].max(1), detected)
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that every step shares."""
-    parser.add_argument("--corpus", type=Path, default=Path("../shared/data/video"), help="folder with manifest.tsv")
-    parser.add_argument("--work", type=Path, default=cache_folder("video"), help="folder for crops and checkpoints")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    parser.add_argument("--detector", type=Path, default=Path("models/face_detector"))
-    options = parser.parse_args()
-    done = prepare(options.corpus, options.work / "prepared", load_detector(options.detector))
-    print(f"{len(done.samples)} pictures, face found in {done.detected.mean():.1%}")
-
-
-if __name__ == "__main__":
-    main()
+    return Prepared(samples, stored, native, views, points, boxes[:, 2:].max(1), detected, key)

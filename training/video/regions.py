@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.common.perceptrons import Expert, Gate, Mixture, Perceptron
-from training.video.network import (
+from training.video.backbone import (
     MEAN,
     STD,
     Backbone,
@@ -183,7 +183,7 @@ class RegionMembers(nn.Module):
 
 
 def load_members(path: Path, statistics: RegionStatistics | None = None) -> tuple[RegionMembers, list[list[int]]]:
-    """What `training.video.experts` wrote, and the folds that each member holds out."""
+    """What `experts.train_members` wrote, and the folds that each member holds out."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     members = []
     for weights in state["members"]:

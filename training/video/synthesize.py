@@ -1,11 +1,7 @@
-"""Pass genuine crops through a generator's decoder: each becomes its own whole-face fake.
-
-python -m training.video.synthesize --corpus ../shared/data/video --count 700
-"""
+"""Pass genuine crops through a generator's decoder: each becomes its own whole-face fake."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import cv2
@@ -14,9 +10,10 @@ import torch
 from torch import nn
 
 from training.common.manifest import sampling_weights
-from training.video.autoencoder import STRIDE, load_autoencoder
+from training.video.autoencoder import STRIDE
+from training.video.backbone import weights_key
 from training.video.corpus import Pixels, is_used
-from training.video.prepare import STORED_SCALE, STORED_SIZE, Prepared, arguments, load_prepared
+from training.video.prepare import STORED_SCALE, STORED_SIZE, Prepared
 
 # the part of a stored crop that is resynthesized, and the sizes at which the decoder sees it
 INNER_SIZE = 176
@@ -46,6 +43,11 @@ def resynthesize(picture: Pixels, autoencoder: nn.Module) -> Pixels:
     return np.asarray((y * 255).round().to(torch.uint8).numpy(), np.uint8)
 
 
+def reconstructions_path(work: Path, prepared: Prepared) -> Path:
+    """Where the reconstructions of these crops lie."""
+    return work / f"reconstructions_{prepared.key}.npz"
+
+
 def synthesize(prepared: Prepared, autoencoder: nn.Module, count: int, seed: int, path: Path) -> int:
     """Write ``count`` reconstructions of genuine samples, drawn so that each source counts by the root of its size.
 
@@ -59,11 +61,11 @@ def synthesize(prepared: Prepared, autoencoder: nn.Module, count: int, seed: int
     rows = rng.choice(genuine, min(count, len(genuine)), replace=False, p=weights / weights.sum())
     sizes = rng.choice(DECODER_SIZES, len(rows))
     pictures = np.zeros((len(rows), max(DECODER_SIZES), max(DECODER_SIZES), 3), np.uint8)
-    done = 0
+    done, decoder = 0, weights_key(autoencoder)
     if path.is_file():
         with np.load(path) as before:
             done = min(len(before["rows"]), len(rows))
-            if np.array_equal(before["rows"][:done], rows[:done]):
+            if str(before["decoder"]) == decoder and np.array_equal(before["rows"][:done], rows[:done]):
                 pictures[:done] = before["pictures"][:done]
             else:
                 done = 0
@@ -73,24 +75,6 @@ def synthesize(prepared: Prepared, autoencoder: nn.Module, count: int, seed: int
         pictures[i, :size, :size] = resynthesize(picture, autoencoder)
         if i % 50 == 49 or i == len(rows) - 1:
             temporary = path.with_suffix(".part.npz")
-            np.savez(temporary, rows=rows[: i + 1], sizes=sizes[: i + 1], pictures=pictures[: i + 1])
+            np.savez(temporary, rows=rows[: i + 1], sizes=sizes[: i + 1], pictures=pictures[: i + 1], decoder=decoder)
             temporary.replace(path)
     return len(rows)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    parser.add_argument("--autoencoder", type=Path, help="folder of the weights (default: CORPUS/autoencoders)")
-    parser.add_argument("--count", type=int, default=700)
-    parser.add_argument("--seed", type=int, default=11)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    prepared = load_prepared(options.corpus, options.work / "prepared")
-    autoencoder = load_autoencoder(options.autoencoder or options.corpus / "autoencoders")
-    count = synthesize(prepared, autoencoder, options.count, options.seed, options.work / "reconstructions.npz")
-    print(f"{count} reconstructions")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,64 +1,26 @@
-"""Train one member of the detector; stops and goes on where it was.
-
-python -m training.video.train --config training/video/config/member_a.toml
-"""
+"""Fine-tune one member of a detector; stops and goes on where it was."""
 
 from __future__ import annotations
 
-import argparse
 import time
-import tomllib
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.video.batches import BLENDED, GENUINE, RESYNTHESIZED, Batch, Batches, Mixture, Reconstructions
-from training.video.network import Detector, as_images, build, either, required_imagenet_weights
-from training.video.prepare import CROP_SIZE, Prepared, arguments, load_prepared
+from training.common.command import log
+from training.common.content import digest, key_of, samples_key
+from training.video.backbone import as_images
+from training.video.batches import BLENDED, GENUINE, RESYNTHESIZED, Batch, Batches, Reconstructions
+from training.video.network import Detector, build, either
+from training.video.prepare import Prepared
+from training.video.recipe import Member
+from training.video.synthesize import reconstructions_path
 
 
-@dataclass(frozen=True)
-class Config:
-    """A member's recipe, as its TOML file says it.
-
-    The learning rate warms up, stays, and falls linearly to zero over the last ``decay_share`` of the
-    steps. ``frozen_layers`` counts the network's first layers that keep their ImageNet weights.
-    """
-
-    name: str
-    held_out: tuple[int, ...] = ()
-    seed: int = 1
-    steps: int = 2500
-    learning_rate: float = 3e-4
-    weight_decay: float = 0.02
-    warmup: int = 100
-    decay_share: float = 0.3
-    ema: float = 0.998
-    dropout: float = 0.2
-    frozen_layers: int = 2
-    checkpoint_every: int = 50
-    size: int = CROP_SIZE
-    mixture: Mixture = field(default_factory=Mixture)
-
-
-def read_config(path: Path) -> Config:
-    """Read a recipe; the member's name is the file's.
-
-    Raises:
-        TypeError: the file holds a key that a recipe does not have.
-    """
-    values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    values["held_out"] = tuple(values.get("held_out", ()))
-    values["mixture"] = Mixture(**values.get("mixture", {}))
-    return Config(name=path.stem, **values)
-
-
-def learning_rate(config: Config, step: int) -> float:
+def learning_rate(config: Member, step: int) -> float:
     """The learning rate of a step, counted from 0."""
     decay = max(1, round(config.steps * config.decay_share))
     return config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup), (config.steps - step) / decay)
@@ -89,7 +51,7 @@ def to_tensor(batch: Batch) -> tuple[Tensor, Tensor]:
 class Trainer:
     """Optimizes a member and keeps an exponential average of its weights, which is what ships."""
 
-    def __init__(self, config: Config, batches: Batches, weights: Path | None) -> None:
+    def __init__(self, config: Member, batches: Batches, weights: Path | None) -> None:
         torch.manual_seed(config.seed)
         self.config, self.batches = config, batches
         self.model = build(weights, config.dropout)
@@ -153,13 +115,20 @@ def training_rows(prepared: Prepared, held_out: tuple[int, ...]) -> list[int]:
     return [i for i, s in enumerate(prepared.samples) if s.fold not in held_out and not s.also_held_out & set(held_out)]
 
 
-def train(config: Config, prepared: Prepared, work: Path, weights: Path | None) -> Path:
+def checkpoint_path(config: Member, prepared: Prepared, work: Path, weights: Path | None) -> Path:
+    """Where a member's checkpoint lies: another file for another recipe, other crops or labels, other first weights."""
+    pseudo = reconstructions_path(work, prepared)
+    files = [digest(path) if path is not None and path.is_file() else None for path in (weights, pseudo)]
+    return work / f"member_{key_of(config, prepared.key, samples_key(prepared.samples), files)}.pt"
+
+
+def train(config: Member, prepared: Prepared, work: Path, weights: Path | None) -> Path:
     """Train a member to the end of its steps; returns its checkpoint."""
-    checkpoint = work / f"{config.name}.pt"
+    checkpoint = checkpoint_path(config, prepared, work, weights)
     batches = Batches(
         prepared,
         training_rows(prepared, config.held_out),
-        Reconstructions(work / "reconstructions.npz"),
+        Reconstructions(reconstructions_path(work, prepared)),
         config.mixture,
         size=config.size,
         seed=config.seed,
@@ -176,24 +145,5 @@ def train(config: Config, prepared: Prepared, work: Path, weights: Path | None) 
             recent.clear()
             trainer.save(checkpoint)
             seconds = (time.monotonic() - start) / (trainer.step - first)
-            print(f"{config.name} step {trainer.step} loss {trainer.losses[-1]:.4f} {seconds:.2f} s/step", flush=True)
+            log(f"{checkpoint.stem} step {trainer.step} loss {trainer.losses[-1]:.4f} {seconds:.2f} s/step")
     return checkpoint
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--steps", type=int, help="train this many steps instead of the recipe's")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    config = read_config(options.config)
-    if options.steps:
-        config = replace(config, steps=options.steps)
-    weights = required_imagenet_weights()
-    print(train(config, load_prepared(options.corpus, options.work / "prepared"), options.work, weights))
-
-
-if __name__ == "__main__":
-    main()

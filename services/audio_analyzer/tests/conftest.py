@@ -8,18 +8,16 @@ import pytest
 from audio_analyzer.analyzer import AudioAnalyzer, build_analyzer
 from audio_analyzer.settings import AudioSettings
 from audio_analyzer.speech import VoiceActivity
-from sg_common.bundle import load_bundle
 from sg_common.runtime import Runtime
 
-from tests.support.audio_bundle import make_audio_bundle
+from testbed.audio_bundle import make_audio_bundle
 
 MODELS = Path(__file__).parents[3] / "models"
 
 
 @pytest.fixture(scope="session")
 def voice_activity() -> VoiceActivity:
-    bundle = load_bundle(MODELS / "voice_activity", task="voice-activity", runtime=Runtime(threads=1))
-    return VoiceActivity(bundle)
+    return VoiceActivity.load(MODELS / "voice_activity", Runtime())
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from scipy.signal import resample_poly
 from sg_common.analysis import AnalysisOptions, Job, Progress, Status, Verdict
 from sg_common.errors import BundleError, Cancelled, DeadlineExceeded, MissingStream, NotMedia
 
-from tests.support.audio_bundle import CALIBRATION, make_audio_bundle
-from tests.support.media import Film, Samples, Sound, cut, remux, write_audio, write_media
-from tests.support.speech import RATE, creatures, music, noise, silence, speech
+from testbed.audio_bundle import CALIBRATION, make_audio_bundle
+from testbed.media import Film, Samples, Sound, cut, remux, write_audio, write_media
+from testbed.speech import RATE, creatures, music, noise, silence, speech
 
 SCORES_AGREE = 1e-3
 
@@ -225,10 +225,6 @@ def test_a_cancelled_job_stops(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
 def test_a_deadline_stops(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
     with pytest.raises(DeadlineExceeded):
         judge(analyzer, recording(tmp_path / "clip.wav", speech(5)), Job(deadline_seconds=0))
-
-
-def test_both_models_are_tested(analyzer: AudioAnalyzer) -> None:
-    analyzer.self_test()
 
 
 def test_a_tampered_bundle_is_refused(settings: AudioSettings, tmp_path: Path) -> None:

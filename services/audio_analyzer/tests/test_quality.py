@@ -11,7 +11,7 @@ from audio_analyzer.quality import CLIPPED_CREST_DB, NARROW_BAND_DB, BandMeter, 
 from audio_analyzer.speech import Samples
 from scipy.signal import resample_poly
 
-from tests.support.speech import noise, silence, speech
+from testbed.speech import noise, silence, speech
 
 GOOD = Quality(audio_seconds=30, speech_seconds=12, peak=0.5, crest_db=14, sample_rate=16000, band_db=-20)
 

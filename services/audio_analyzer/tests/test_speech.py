@@ -7,10 +7,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from audio_analyzer.spec import SpeechRules
 from audio_analyzer.speech import Piece, Samples, SpeechGate, SpeechStream, VoiceActivity
+from sg_common.bundle.spec import SpeechRules
 
-from tests.support.speech import RATE, music, noise, silence, speech
+from testbed.speech import RATE, music, noise, silence, speech
 
 FRAME = 512
 RULES = SpeechRules(

@@ -12,8 +12,8 @@ from video_analyzer.analyzer import VideoAnalyzer
 from video_analyzer.report import VideoReport
 from video_analyzer.settings import VideoSettings
 
-from tests.support.face_model import write_green_bundle
-from tests.support.media import write_video
+from testbed.face_model import write_green_bundle
+from testbed.media import write_video
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
 

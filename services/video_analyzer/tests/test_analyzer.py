@@ -11,8 +11,8 @@ from sg_common.analysis import AnalysisOptions, Job, Status, Verdict
 from sg_common.errors import MissingStream, NotMedia
 from video_analyzer.analyzer import VideoAnalyzer
 
-from tests.support.faces import ASTRONAUT, HOPPER, Actor, scene
-from tests.support.media import Film, Sound, cut, remux, tone, write_audio, write_media, write_video
+from testbed.faces import ASTRONAUT, HOPPER, Actor, scene
+from testbed.media import Film, Sound, cut, remux, tone, write_audio, write_media, write_video
 
 from .conftest import Judge
 

@@ -12,7 +12,6 @@ import onnxruntime
 import pytest
 from video_analyzer.detector import (
     ClipSearch,
-    DetectorConfig,
     FaceDetector,
     Session,
     largest,
@@ -32,7 +31,7 @@ class OnnxSession:
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    return FaceDetector(OnnxSession(next(BUNDLE.glob("*.onnx"))), {})
+    return FaceDetector(OnnxSession(next(BUNDLE.glob("*.onnx"))))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_a_clips_large_face_is_followed_by_the_coarse_pass_alone(
     detector: FaceDetector, face: npt.NDArray[np.uint8]
 ) -> None:
     session = Counting(detector._session)
-    search = ClipSearch(FaceDetector(session, {}), every=4)
+    search = ClipSearch(FaceDetector(session), every=4)
     large = face[:, 80:240]
     found = [search.faces(large) for _ in range(6)]
     assert [len(faces) for faces in found] == [1] * 6
@@ -84,7 +83,7 @@ def test_a_clips_large_face_is_followed_by_the_coarse_pass_alone(
 
 def test_a_lost_or_small_face_is_searched_in_full(detector: FaceDetector, face: npt.NDArray[np.uint8]) -> None:
     session = Counting(detector._session)
-    search = ClipSearch(FaceDetector(session, {}), every=100)
+    search = ClipSearch(FaceDetector(session), every=100)
     small = np.zeros((540, 960, 3), np.uint8)
     small[200:392, 300:620] = face
     nothing = np.full((192, 160, 3), 128, np.uint8)
@@ -103,13 +102,6 @@ def test_finds_nothing_where_nothing_is(detector: FaceDetector, shape: tuple[int
 def test_refuses_what_is_no_frame(detector: FaceDetector, frame: npt.NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="expected uint8"):
         detector.detect(frame)
-
-
-def test_configuration_keeps_defaults_for_absent_keys() -> None:
-    config = DetectorConfig.from_input({"score_threshold": 0.7, "long_sides": [256]})
-    assert config.score_threshold == 0.7
-    assert config.long_sides == (256,)
-    assert config.multiple == DetectorConfig().multiple
 
 
 def test_merges_what_overlaps_weighted_by_score() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from video_analyzer import pixels
 
-from tests.support.faces import ASTRONAUT, backdrop
+from testbed.faces import ASTRONAUT, backdrop
 
 SIZES = [
     ((1080, 1920), (320, 180), True),

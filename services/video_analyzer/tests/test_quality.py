@@ -10,7 +10,7 @@ import pytest
 from video_analyzer.detector import Face
 from video_analyzer.quality import Flaw, QualityGates, describe, grey_face, sharpness
 
-from tests.support.faces import ASTRONAUT, HOPPER, Portrait
+from testbed.faces import ASTRONAUT, HOPPER, Portrait
 
 GATES = QualityGates(min_face_pixels=64)
 

@@ -15,9 +15,9 @@ from sg_common.errors import BundleError, Cancelled, DeadlineExceeded
 from video_analyzer.analyzer import VideoAnalyzer
 from video_analyzer.report import VideoReport
 
-from tests.support.face_model import write_green_bundle
-from tests.support.faces import HOPPER, Actor, scene
-from tests.support.media import remux, write_video
+from testbed.face_model import write_green_bundle
+from testbed.faces import HOPPER, Actor, scene
+from testbed.media import remux, write_video
 
 PEOPLE = scene(
     Actor(place=lambda n: (0.3, 0.5)),
@@ -108,10 +108,6 @@ def test_memory_does_not_grow_with_the_length(analyzer: VideoAnalyzer, tmp_path:
     peak(4)
     # 160 more frames are 110 MB of pixels; what may grow is the timeline and 8 bytes a face.
     assert peak(180) - peak(20) < 1_000_000
-
-
-def test_the_golden_inputs_are_run(analyzer: VideoAnalyzer) -> None:
-    analyzer.self_test()
 
 
 def test_a_bundle_without_a_calibration_is_refused(make_analyzer: Callable[..., VideoAnalyzer], tmp_path: Path) -> None:

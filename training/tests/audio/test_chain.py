@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import astuple
 from pathlib import Path
 
@@ -12,13 +11,16 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from sg_common.bundle.spec import VoiceSpec, read_task
 
-from training.audio import calibrate, config, evaluate, export, prepare, train
+from training.audio import evaluate, export, recipe
+from training.audio.__main__ import commands
 from training.audio.conditions import STREAMS
 from training.audio.frontend import ModulationSpectrum
 from training.audio.models import Detector
 from training.audio.waveforms import WINDOW
 from training.common.bundle import session
+from training.common.cards import END, START
 from training.common.perceptrons import Gate, Mixture, Perceptron
 
 TINY = {
@@ -57,11 +59,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    text = config.DEFAULT.read_text(encoding="utf-8")
+    text = recipe.DEFAULT.read_text(encoding="utf-8")
     for long, short in TINY.items():
-        assert long in text, f"the default configuration no longer says {long}"
+        assert long in text, f"the shipped recipe no longer says {long}"
         text = text.replace(long, short)
-    path = tmp_path_factory.mktemp("config") / "tiny.toml"
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -71,9 +73,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("work")
 
 
-def command(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
-    module.main()  # type: ignore[attr-defined]
+def command(name: str, *arguments: object) -> None:
+    commands().main([name, *map(str, arguments)])
 
 
 def test_from_manifest_to_calibrated_bundle(
@@ -81,23 +82,22 @@ def test_from_manifest_to_calibrated_bundle(
     settings: Path,
     work: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    common = ("--data", corpus, "--config", settings, "--work", work)
+    common = ("--data", corpus, "--recipe", settings, "--work", work)
     with pytest.raises(FileNotFoundError, match="prepare"):
-        command(monkeypatch, train, *common)
-    command(monkeypatch, prepare, *common, "--workers", 1)
-    command(monkeypatch, prepare, *common)
+        command("train", *common)
+    command("prepare", *common, "--workers", 1)
+    command("prepare", *common)
     assert "0 copies of corpora to measure" in capsys.readouterr().out
-    command(monkeypatch, train, *common)
+    command("train", *common)
     bundle = tmp_path / "bundle"
     other = tmp_path / "other.toml"
     other.write_text(re.sub(r"^epochs = .*$", "epochs = 7", settings.read_text(), flags=re.MULTILINE))
-    with pytest.raises(FileNotFoundError, match="run train with this configuration"):
-        command(monkeypatch, export, *common, "--config", other, "--out", bundle)
-    command(monkeypatch, export, *common, "--out", bundle, "--int8")
-    (bundle / "MODEL_CARD.md").write_text(f"# Card\n{evaluate.START}\n{evaluate.END}\n", encoding="utf-8")
+    with pytest.raises(FileNotFoundError, match="run train with this recipe"):
+        command("export", *common, "--recipe", other, "--bundle", bundle)
+    command("export", *common, "--bundle", bundle)
+    (bundle / "MODEL_CARD.md").write_text(f"# Card\n{START}\n{END}\n", encoding="utf-8")
     document = json.loads((bundle / "model.json").read_text())
     assert set(document["variants"]) == {"fp32", "int8"}
     assert document["input"]["padding"] == "repeat"
@@ -108,16 +108,18 @@ def test_from_manifest_to_calibrated_bundle(
         assert np.allclose(folds.mean(axis=1), logit, atol=1e-4)
         quiet = graph.run(["logit"], {"waveform": golden["input"] * np.float32(0.05)})[0]
         assert np.abs(quiet - logit).max() < 0.05, "level must not decide"
-    command(monkeypatch, calibrate, *common, "--bundle", bundle)
+    command("calibrate", *common, "--bundle", bundle)
     calibration = json.loads((bundle / "model.json").read_text())["calibration"]
     thresholds = calibration["thresholds"]
     assert 0 <= thresholds["likely_authentic"] <= thresholds["likely_deepfake"] <= 1
     assert [(c["codec"], c["bit_rate"]) for c in calibration["codecs"]] == [astuple(s) for s in STREAMS.values()]
-    described = evaluate.read_calibrations(calibration)
+    spec = read_task(bundle, VoiceSpec)
+    described = evaluate.calibrations_of(spec.calibration)
     assert described["clean"].bias == described["clipping"].bias == calibration["bias"]
     assert [described[name].bias for name in STREAMS] == [c["bias"] for c in calibration["codecs"]]
+    assert {"auc_loss", "probability_difference"} <= spec.variants["int8"].model_fields_set
     capsys.readouterr()
-    command(monkeypatch, evaluate, *common, "--bundle", bundle, "--per-source", 1, "--write")
+    command("evaluate", *common, "--bundle", bundle, "--per-source", 1, "--write")
     card = (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "### Held-out folds" in card
     assert "random chain" in card

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,11 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.audio import config
+from training.audio import recipe
 from training.audio.pool import CLIP, Corpus, Pool
 from training.common.manifest import Sample
 
-SETTINGS = config.load().prepare
+SETTINGS = recipe.load().prepare
 CLEAN, TELEPHONE = 1, SETTINGS.clean_copies + SETTINGS.copies + 1
 
 
@@ -52,9 +53,26 @@ def test_features_are_measured_anew_when_their_clips_change(corpus: Corpus) -> N
     )
 
 
-def test_two_corpora_with_the_same_names_are_not_taken_for_each_other(corpus: Corpus, tmp_path: Path) -> None:
-    moved = replace(corpus, samples=[replace(s, path=tmp_path / "other" / s.path.name) for s in corpus.samples])
-    assert moved.key(1) != corpus.key(1)
+def test_a_clip_with_another_content_is_measured_anew(corpus: Corpus) -> None:
+    before = corpus.key(1), Pool([corpus]).key
+    soundfile.write(corpus.samples[2].path, 0.1 * np.ones(16000), 16000)
+    assert replace(corpus).key(1) != before[0]
+    assert Pool([corpus]).key != before[1]
+
+
+def test_another_label_or_fold_is_another_training(corpus: Corpus) -> None:
+    for change in ({"label": 1}, {"fold": 3}, {"source": "other"}, {"also_held_out": frozenset({1})}):
+        other = replace(corpus, samples=[replace(corpus.samples[0], **change), *corpus.samples[1:]])
+        assert Pool([other]).key != Pool([corpus]).key
+        assert other.key(1) == corpus.key(1), "features do not depend on it"
+
+
+def test_a_corpus_that_was_moved_is_not_measured_anew(corpus: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    moved = []
+    for s in corpus.samples:
+        moved.append(replace(s, path=Path(shutil.copy(s.path, tmp_path / "other"))))
+    assert replace(corpus, samples=moved).key(1) == corpus.key(1)
 
 
 def test_a_pool_counts_through_its_corpora(corpus: Corpus) -> None:

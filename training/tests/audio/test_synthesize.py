@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import soundfile
 from scipy.signal import stft
 
 from training.audio import synthesize
-from training.common.manifest import read_manifest, split
+from training.common.manifest import Sample, read_manifest, split
 
 
 def buzz(seed: int) -> np.ndarray:
@@ -38,7 +37,7 @@ def test_a_blurred_clip_is_its_original_without_texture(axes: tuple[int, ...]) -
     assert np.corrcoef(*levels)[0, 1] > 0.9
 
 
-def test_pseudo_fakes_are_held_out_with_their_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pseudo_fakes_are_held_out_with_their_voice(tmp_path: Path) -> None:
     corpus, out = tmp_path / "corpus", tmp_path / "made"
     corpus.mkdir()
     lines = ["path\tlabel\tfamily\tfold\tgenerator_or_source\tlanguage\tsrc_sr"]
@@ -47,10 +46,8 @@ def test_pseudo_fakes_are_held_out_with_their_voice(tmp_path: Path, monkeypatch:
         lines.append(f"{i}.flac\treal\thuman\t{i % 5}\tsource{i % 5}\tko\t16000")
     (corpus / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     engine = "blurred-both-local"
-    command = ["synthesize", "--data", str(corpus), "--out", str(out), "--engine", engine]
     for _ in range(2):
-        monkeypatch.setattr(sys, "argv", command)
-        synthesize.main()
+        synthesize.make_clips(read_manifest(corpus / "manifest.tsv"), out, [engine], 1)
     made = read_manifest(out / "manifest.tsv")
     assert 0 < len(made) < 10
     folds = {s.fields["path"]: s.fold for s in read_manifest(corpus / "manifest.tsv")}
@@ -59,3 +56,15 @@ def test_pseudo_fakes_are_held_out_with_their_voice(tmp_path: Path, monkeypatch:
         assert s.fold == folds[s.group]
         assert made.index(s) not in split(made, s.fold)[0]
         assert soundfile.info(s.path).frames == 32000
+
+
+def test_a_clip_that_changed_is_copied_anew(tmp_path: Path) -> None:
+    sample = Sample(tmp_path / "0.flac", 0, 0, "human", "source", fields={"path": "0.flac", "language": "ko"})
+    names = []
+    for seed in range(2):
+        soundfile.write(sample.path, buzz(seed), 16000)
+        for try_ in range(20):  # which clips are copied is drawn
+            if synthesize.make_clips([sample], tmp_path / "made", ["blurred-both-local"], try_):
+                names.append(sorted(path.name for path in (tmp_path / "made").rglob("*.flac")))
+                break
+    assert len(names[1]) > len(names[0])

@@ -48,7 +48,7 @@ def test_platt_scaling_recovers_the_slope_and_calibrates() -> None:
     fitted = calibration.fit(logits, labels, np.ones(50000))
     assert fitted.temperature == pytest.approx(3, rel=0.05)
     assert fitted.bias == pytest.approx(-0.5, abs=0.05)
-    assert metrics.expected_calibration_error(fitted.probabilities(logits), labels) < 0.01
+    assert metrics.expected_calibration_error(fitted.probability(logits), labels) < 0.01
 
 
 def test_calibration_refuses_reversed_scores() -> None:

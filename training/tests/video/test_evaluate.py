@@ -1,42 +1,88 @@
-"""What counts as a false alarm, and against what."""
+"""The tables of the card, on scores that are known."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from sg_common.bundle.calibration import Calibration, PlattScaling, Thresholds
+from sg_common.bundle.spec import FaceSpec, read_task
 
-from training.common.calibration import Calibration
+from testbed.face_model import write_green_bundle
+from training.common.cards import write_figures
 from training.common.manifest import Sample
-from training.video import evaluate
-from training.video.calibrate import false_alarm_threshold
-from training.video.scores import Scores, genuine_clips
+from training.video.calibrate import calibrate
+from training.video.evaluate import at_shipped, figures
+from training.video.operating import ClipScores, OperatingPoint, called
+from training.video.rates import by_source
+from training.video.recompress import AS_FOUND
 
 
-def scores(kinds: list[tuple[int, str, float]]) -> Scores:
-    """One sample of its own source a label, kind and logit."""
+def clips(shift: float = 0.0, unjudged: int = 0) -> ClipScores:
+    """Twenty genuine clips a fold at logits around -1 and twenty fakes around 1; the last ones were not judged."""
+    rng = np.random.default_rng(1)
     samples = tuple(
-        Sample(Path(f"{i}.jpg"), label, 0, "family", f"s{i}", fields={"kind": kind})
-        for i, (label, kind, _) in enumerate(kinds)
+        Sample(
+            Path(f"{label}-{i}"), label, i % 5, "swap" if label else "real", f"{label}-{i // 4}", fields={"camera": c}
+        )
+        for label in (0, 1)
+        for i, c in zip(range(100), ["phone", "film"] * 50, strict=True)
     )
-    logits = np.array([logit for _, _, logit in kinds])
-    return Scores(samples, logits, logits[:, None], np.full(len(kinds), 100.0))
+    logits = rng.normal(0, 0.7, 200) + 2 * np.repeat([0, 1], 100) - 1 + shift
+    kept = 200 - unjudged
+    return ClipScores(samples[:kept], logits[:kept], np.linspace(70, 200, 200)[:kept], samples)
 
 
-def test_false_alarms_are_counted_on_videos_where_there_are_any() -> None:
-    mixed = scores([(0, "video-frame", 0.5), (0, "image", 5.0), (1, "video-frame", 3.0), (1, "image", 4.0)])
-    assert genuine_clips(mixed).logits.tolist() == [0.5]
-    assert 0.5 < false_alarm_threshold(mixed, 0.05) < 1.0
-    photographs = scores([(0, "image", 0.0), (0, "image", 5.0), (1, "image", 4.0)])
-    assert genuine_clips(photographs).logits.tolist() == [0.0, 5.0]
-    assert evaluate.shares_called(mixed, 2.0) == (0.0, 1.0)
-    assert [part.logits.tolist() for part in evaluate.sides(mixed)] == [[0.5, 3.0, 4.0], [0.5, 3.0]]
+def test_every_table_is_there_with_its_rates() -> None:
+    conditions = {AS_FOUND: clips(), "crushed": clips(-0.5, unjudged=50)}
+    shipped = Calibration(
+        temperature=1.0, bias=0.0, thresholds=Thresholds(likely_authentic=0.0002, likely_deepfake=0.9999)
+    )
+    text = figures(conditions, shipped)
+    assert "100 genuine clips of 25 sources and 100 fakes of 25 methods" in text
+    nested, _, flattered = text.split("### ")[1:4]
+    assert f"| {AS_FOUND} | 100.0% / 100.0% |" in nested
+    assert "| crushed | 100.0% / 50.0% |" in nested
+    assert f"| {AS_FOUND} | 0.0% | 0.0% | 0.0% | 0.0% | 0.0% |" in flattered
+    assert "| film | 50 | 25 |" in text
+    assert "| swap | 100 | 25 |" in text
 
 
-def test_verdicts_are_told_for_videos_and_pictures_apart() -> None:
-    mixed = scores([(0, "video-frame", 0.0), (0, "image", 5.0), (1, "video-frame", 3.0), (1, "image", 4.0)])
-    text = evaluate.verdict_table(mixed, Calibration(1.0, 0.0), {"likely_authentic": 0.6, "likely_deepfake": 0.97})
-    assert "| real clips | 1 | 1.000 | 0.000 | 0.000 |" in text
-    assert "| real photographs | 1 | 0.000 | 0.000 | 1.000 |" in text
-    assert "| fake clips | 1 | 0.000 | 1.000 | 0.000 |" in text
-    assert "| all fakes | 2 | 0.000 | 0.500 | 0.500 |" in text
+def test_sources_count_alike_whatever_their_size() -> None:
+    samples = clips().samples[:8]
+    samples = tuple(replace(s, source="small" if i == 0 else "large") for i, s in enumerate(samples))
+    share = by_source(np.array([True, *[False] * 7]), samples)
+    assert share.value == pytest.approx(0.5)
+
+
+def test_a_bundle_is_calibrated_at_every_policy(tmp_path: Path) -> None:
+    bundle, conditions = write_green_bundle(tmp_path), {AS_FOUND: clips(), "crushed": clips(-0.5)}
+    calibrate(bundle, conditions)
+    calibration = read_task(bundle, FaceSpec).calibration
+    assert calibration.aggregation.kind == "mean"
+    points = list(calibration.operating_points.values())
+    assert [p.likely_deepfake for p in points] == sorted((p.likely_deepfake for p in points), reverse=True)
+    assert [p.detection_rate for p in points] == sorted(p.detection_rate for p in points)
+    assert "| high_recall |" in figures(conditions, calibration)
+
+
+def test_thresholds_as_probabilities_call_no_more_than_the_logits_they_stand_for() -> None:
+    point = OperatingPoint(PlattScaling(temperature=2.0, bias=0.5), -1.0, 3.0)
+    low, high = point.probabilities()
+    calibration = Calibration(
+        temperature=2.0, bias=0.5, thresholds=Thresholds(likely_authentic=low, likely_deepfake=high)
+    )
+    scores = replace(clips(), logits=np.linspace(-4, 6, 200))
+    chosen, shipped = called(scores, [point] * 200), at_shipped(scores, calibration)
+    assert not (shipped.fake & ~chosen.fake).any()
+    assert not (shipped.authentic & ~chosen.authentic).any()
+    assert shipped.fake.sum() >= chosen.fake.sum() - 1
+
+
+def test_figures_take_the_place_of_the_old_ones(tmp_path: Path) -> None:
+    card = tmp_path / "card.md"
+    card.write_text("# Card\n<!-- figures:start -->old<!-- figures:end -->\nend\n")
+    write_figures(card, "new")
+    assert card.read_text() == "# Card\n<!-- figures:start -->\n\nnew\n\n<!-- figures:end -->\nend\n"

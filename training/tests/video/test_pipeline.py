@@ -1,8 +1,9 @@
-"""The whole way on a drawn corpus: prepare, train, go on, export, calibrate, evaluate."""
+"""The whole way on a drawn corpus: prepare, train, go on, export."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,10 @@ import onnx
 import pytest
 import torch
 
-from training.video import evaluate, experts, export
+from training.video import experts, export, recipe
 from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Reconstructions
-from training.video.calibrate import calibrate
 from training.video.fusion import ALONE, Fusion
-from training.video.prepare import CROP_SIZE, Prepared, load_detector, load_prepared, prepare
+from training.video.prepare import CROP_SIZE, Prepared, load_prepared, prepare
 from training.video.quantization import correct_bias, quantize
 from training.video.regions import (
     ZOOMS,
@@ -26,33 +26,34 @@ from training.video.regions import (
     region_weights,
     residual_of,
 )
-from training.video.scores import held_out_scores, tracks
-from training.video.train import Config, Trainer, learning_rate, train, training_rows
+from training.video.train import Trainer, checkpoint_path, learning_rate, train, training_rows
 
-ROOT = Path(__file__).resolve().parents[3]
+DETECTOR = Path(__file__).resolve().parents[3] / "models/face_detector"
+SHIPPED = recipe.load()
+assert SHIPPED.experts is not None
+SHIPPED_EXPERTS = SHIPPED.experts
 MIXTURE = Mixture(genuine=2, blended=1, resynthesized=1, fake=1)
 
 
 @pytest.fixture(scope="module")
 def prepared(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     folder = tmp_path_factory.mktemp("prepared")
-    prepare(corpus, folder, load_detector(ROOT / "models/face_detector"))
-    return load_prepared(corpus, folder)
+    prepare([corpus], folder, DETECTOR)
+    return load_prepared([corpus], folder, DETECTOR)
 
 
-def config(name: str, *folds: int) -> Config:
-    return Config(name, held_out=folds, steps=2, checkpoint_every=1, size=CROP_SIZE, mixture=MIXTURE)
+def config(*folds: int) -> recipe.Member:
+    return recipe.Member(held_out=folds, steps=2, checkpoint_every=1, size=CROP_SIZE, mixture=MIXTURE)
 
 
 @pytest.fixture(scope="module")
 def bundle(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("bundle")
-    for name, folds in (("a", (2, 4)), ("b", (0, 3))):
-        train(config(name, *folds), prepared, work, None)
-        (work / f"{name}.toml").write_text(f"held_out = {list(folds)}\n")
-    members, held_out = export.fine_tuned(["a", "b"], work, work)
-    export.export(prepared, members, held_out, work=work, name="tiny", version="0", out=out)
-    (out / "MODEL_CARD.md").write_text(f"# Card\n{evaluate.START}{evaluate.END}\n")
+    pair = [config(2, 4), config(0, 3)]
+    for member in pair:
+        train(member, prepared, work, None)
+    members, held_out = export.fine_tuned(pair, prepared, work, None)
+    export.export(prepared, members, held_out, recipe=replace(SHIPPED, int8=True), work=work, out=out)
     return out
 
 
@@ -62,9 +63,35 @@ def test_finds_the_drawn_faces(prepared: Prepared) -> None:
     assert ((prepared.face_pixels > 60) & (prepared.face_pixels < 150)).all()
 
 
-def test_refuses_a_folder_of_another_corpus(corpus: Path, tmp_path: Path) -> None:
+def test_refuses_crops_of_other_pictures(corpus: Path, prepared: Prepared, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="prepare"):
-        load_prepared(corpus, tmp_path)
+        load_prepared([corpus], tmp_path, DETECTOR)
+    copied = tmp_path / "corpus"
+    shutil.copytree(corpus, copied)
+    (tmp_path / "key").write_text(prepared.key)
+    picture = next(copied.glob("real*.jpg"))
+    shutil.copy(next(copied.glob("fake*.jpg")), picture)  # as many pictures as before
+    with pytest.raises(FileNotFoundError, match="prepare"):
+        load_prepared([copied], tmp_path, DETECTOR)
+
+
+def test_a_second_corpus_is_added_in_the_same_way(corpus: Path, tmp_path: Path) -> None:
+    both = prepare([corpus, corpus], tmp_path, DETECTOR)
+    assert len(both.samples) == 60
+    assert load_prepared([corpus, corpus], tmp_path, DETECTOR).key == both.key
+
+
+def test_checkpoints_go_by_recipe_crops_and_labels(prepared: Prepared, tmp_path: Path) -> None:
+    member = config(0)
+    path = checkpoint_path(member, prepared, tmp_path, None)
+    flipped = [replace(prepared.samples[0], label=1 - prepared.samples[0].label), *prepared.samples[1:]]
+    others = [
+        checkpoint_path(replace(member, steps=3), prepared, tmp_path, None),
+        checkpoint_path(member, replace(prepared, key="other"), tmp_path, None),
+        checkpoint_path(member, replace(prepared, samples=flipped), tmp_path, None),
+        checkpoint_path(member, prepared, tmp_path, DETECTOR / "model.json"),
+    ]
+    assert len({path, *others}) == 5
 
 
 def test_training_never_sees_held_out_folds(prepared: Prepared) -> None:
@@ -87,13 +114,13 @@ def test_batches_depend_on_seed_and_step_alone(prepared: Prepared) -> None:
 
 
 def test_training_goes_on_where_it_stopped(prepared: Prepared, tmp_path: Path) -> None:
-    whole = Trainer(config("x", 0), batches(prepared), None)
+    whole = Trainer(config(0), batches(prepared), None)
     for _ in range(3):
         whole.advance()
-    part = Trainer(config("x", 0), batches(prepared), None)
+    part = Trainer(config(0), batches(prepared), None)
     part.advance()
     part.save(tmp_path / "x.pt")
-    rest = Trainer(config("x", 0), batches(prepared), None)
+    rest = Trainer(config(0), batches(prepared), None)
     rest.resume(tmp_path / "x.pt")
     rest.advance()
     rest.advance()
@@ -104,7 +131,7 @@ def test_training_goes_on_where_it_stopped(prepared: Prepared, tmp_path: Path) -
 def test_experts_weigh_the_statistics_of_regions(prepared: Prepared, tmp_path: Path) -> None:
     torch.manual_seed(0)
     statistics = RegionStatistics(None)
-    recipe = experts.Recipe(moved=1, retouched=1, degraded=1, seeds=2, hidden=4, epochs=2)
+    recipe = replace(SHIPPED_EXPERTS, moved=1, retouched=1, degraded=1, seeds=2, hidden=4, epochs=2)
     measured = experts.measured(prepared, recipe, statistics, tmp_path / "statistics")
     assert measured.shape == (4, 30, len(ZOOMS) * statistics.size)
     assert len(list((tmp_path / "statistics").iterdir())) == 4
@@ -131,16 +158,19 @@ def test_experts_weigh_the_statistics_of_regions(prepared: Prepared, tmp_path: P
 
 
 def test_what_was_measured_is_read_again(prepared: Prepared, tmp_path: Path) -> None:
-    recipe = experts.Recipe(moved=0, retouched=0, degraded=0)
-    first = experts.measured(prepared, recipe, RegionStatistics(None), tmp_path)
-    np.testing.assert_array_equal(experts.measured(prepared, recipe, RegionStatistics(None), tmp_path), first)
-    other = replace(prepared, views=255 - np.asarray(prepared.views))
-    assert (experts.measured(other, recipe, RegionStatistics(None), tmp_path) != first).any()
-    assert len(list(tmp_path.iterdir())) == 2
+    recipe = replace(SHIPPED_EXPERTS, moved=0, retouched=0, degraded=0)
+    statistics = RegionStatistics(None)
+    first = experts.measured(prepared, recipe, statistics, tmp_path)
+    np.testing.assert_array_equal(experts.measured(prepared, recipe, statistics, tmp_path), first)
+    other = replace(prepared, views=255 - np.asarray(prepared.views), key="other")
+    assert (experts.measured(other, recipe, statistics, tmp_path) != first).any()
+    another_backbone = RegionStatistics(None)
+    assert (experts.measured(prepared, recipe, another_backbone, tmp_path) != first).any()
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_copies_are_the_view_itself_then_moved_then_retouched_then_degraded_ones(prepared: Prepared) -> None:
-    recipe = experts.Recipe(moved=1, retouched=3, degraded=6)
+    recipe = replace(SHIPPED_EXPERTS, moved=1, retouched=3, degraded=6)
     own, moved, *changed = (experts.copy_of(prepared, 3, copy, recipe) for copy in range(recipe.copies))
     np.testing.assert_array_equal(own, prepared.views[3])
     assert (moved != own).any()
@@ -150,7 +180,7 @@ def test_copies_are_the_view_itself_then_moved_then_retouched_then_degraded_ones
 
 
 def test_the_gate_tells_degraded_crops_and_expects_clean_ones(prepared: Prepared) -> None:
-    recipe = experts.Recipe(moved=1, retouched=0, degraded=1, clean_odds=1.0)
+    recipe = replace(SHIPPED_EXPERTS, moved=1, retouched=0, degraded=1, clean_odds=1.0)
     random = np.random.default_rng(0)
     statistics = random.normal(size=(3, 30, 9)).astype(np.float32)
     statistics[2, :, -1] += 3
@@ -194,7 +224,7 @@ def test_a_residual_tells_neither_light_nor_colour() -> None:
 
 
 def test_learning_rate_warms_up_and_decays() -> None:
-    recipe = replace(config("x"), steps=100, warmup=10, decay_share=0.5, learning_rate=1.0)
+    recipe = replace(config(), steps=100, warmup=10, decay_share=0.5, learning_rate=1.0)
     assert learning_rate(recipe, 0) == pytest.approx(0.1)
     assert learning_rate(recipe, 30) == 1.0
     assert learning_rate(recipe, 99) == pytest.approx(0.02)
@@ -207,29 +237,3 @@ def test_bundle_carries_each_members_held_out_logits(bundle: Path, prepared: Pre
     stored = document["calibration"]["fusion"]
     fusion = Fusion(tuple(stored["scale"]), tuple(stored["offset"]))
     np.testing.assert_allclose(logit, fusion.joint(each).mean(1), atol=1e-3)
-    scores = held_out_scores(prepared, bundle)
-    assert set(scores.folds.tolist()) == {0, 2, 3, 4}
-    assert len(tracks(scores).samples) == 16
-
-
-def test_calibrates_and_writes_the_card(bundle: Path, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
-    # two steps teach nothing, so the members' logits are replaced by ones that know the answer
-    def knowing(_path: Path, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        labels = np.array([prepared.samples[row_of[view.tobytes()]].label for view in views])
-        spread = np.linspace(-1, 1, len(views))
-        each = np.repeat((labels * 1.5 + spread)[:, None, None], 2, 1).repeat(2, 2)
-        return Fusion().joint(each).mean(1), each
-
-    row_of = {np.asarray(view).tobytes(): i for i, view in enumerate(prepared.views)}
-    monkeypatch.setattr("training.video.scores.run", knowing)
-    monkeypatch.setattr(evaluate, "degraded", lambda views, _change: views)
-    monkeypatch.setattr(evaluate, "imagenet_weights", lambda: None)
-    calibrate(prepared, bundle)
-    calibration = json.loads((bundle / "model.json").read_text())["calibration"]
-    thresholds = calibration["thresholds"]
-    assert 0 <= thresholds["likely_authentic"] <= thresholds["likely_deepfake"] <= 1
-    assert calibration["temperature"] > 0
-    evaluate.write_figures(bundle / "MODEL_CARD.md", evaluate.figures(prepared, bundle))
-    card = (bundle / "MODEL_CARD.md").read_text()
-    assert "### Families" in card
-    assert "| all, pooled |" in card

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from sg_common.errors import Cancelled, DeadlineExceeded
+
+if TYPE_CHECKING:  # which needs jobs itself
+    from sg_common.media.zygote import Decoders
 
 UNKNOWN_PROBABILITY = 0.5
 """What a score reads when nothing could be judged: a client that ignores `status` must never read "authentic"."""
@@ -40,6 +43,12 @@ class ModelInfo(BaseModel):
     variant: str = Field(description="the bundle's variant that this CPU runs, such as fp32 or int8")
 
 
+class LoadedModel(ModelInfo):
+    """The model that a process has loaded."""
+
+    reason: str = Field(description="why this CPU runs this variant")
+
+
 class Report(BaseModel):
     """What every analyzer answers; each service adds its own score and evidence."""
 
@@ -50,21 +59,25 @@ class Report(BaseModel):
     verdict: Verdict
     status: Status
     model: ModelInfo
-    processing_seconds: float = Field(ge=0, description="wall time spent on this request, seconds")
+    processing_seconds: float = Field(
+        ge=0, description="wall time of the analysis, seconds; neither the file's way here nor the wait for a turn"
+    )
     message: str | None = Field(default=None, description="a sentence a person can act on, or null")
 
+    @computed_field(description="the score under the name that every service has")  # type: ignore[prop-decorator]
     @property
     def probability(self) -> float:
-        """The report's score, whatever its service calls it."""
         return float(getattr(self, self.score_field))
 
 
 class AnalysisOptions(BaseModel):
-    """What a caller may choose. `sample_rate`: analyse exactly one video frame in N."""
+    """What a caller may choose; an analyzer makes use of those that its service names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sample_rate: int | None = Field(default=None, ge=1, le=1_000_000)
+    sample_rate: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="of pictures: analyse exactly one frame in N"
+    )
 
 
 @dataclass(frozen=True)
@@ -75,25 +88,45 @@ class Progress:
     total: float
 
 
+class Stage(StrEnum):
+    """What a job is at."""
+
+    FETCHING = "fetching"
+    WAITING = "waiting"
+    ANALYSING = "analysing"
+
+
 class Job:
-    """One analysis under way: its deadline, its cancellation and its progress. Safe to share between threads.
+    """One request under way: its stage, deadline, cancellation and progress. Safe to share between threads.
 
     Args:
-        deadline_seconds: wall time that the analysis may take from now; None for no limit.
+        deadline_seconds: wall time that it may take from now; None for no limit.
         on_progress: called from the analysing thread with each `Progress`.
+        decoders: where its decoder processes come from; None to start each afresh.
+        stage: what it begins with.
     """
 
     def __init__(
-        self, deadline_seconds: float | None = None, on_progress: Callable[[Progress], None] | None = None
+        self,
+        deadline_seconds: float | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        decoders: Decoders | None = None,
+        stage: Stage = Stage.ANALYSING,
     ) -> None:
-        self.started = time.monotonic()
-        self._deadline = None if deadline_seconds is None else self.started + deadline_seconds
+        self.decoders = decoders
         self._deadline_seconds = deadline_seconds
         self._on_progress = on_progress
         self._cancelled = threading.Event()
+        self.begin(stage)
+        self._deadline = None if deadline_seconds is None else self._began + deadline_seconds
+
+    def begin(self, stage: Stage) -> None:
+        """Go on with another stage."""
+        self.stage = stage
+        self._began = time.monotonic()
 
     def cancel(self) -> None:
-        """Ask the analysis to stop at its next check."""
+        """Ask the work to stop at its next check."""
         self._cancelled.set()
 
     @property
@@ -105,18 +138,26 @@ class Job:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def elapsed(self) -> float:
-        """Seconds since the job began."""
-        return time.monotonic() - self.started
+        """Seconds since its stage began: of an analysis, the time that the analysis itself took."""
+        return time.monotonic() - self._began
 
     def check(self) -> None:
-        """Raise `Cancelled` or `DeadlineExceeded` when the analysis should stop; call it between pieces of work."""
+        """Raise `Cancelled` or `DeadlineExceeded` when the work should stop; call it between pieces of work."""
         if self._cancelled.is_set():
             raise Cancelled("the caller went away or the service is stopping; the work was cancelled")
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            raise DeadlineExceeded(
-                f"the analysis took longer than {self._deadline_seconds:g} s and was cancelled; send a shorter clip, "
-                "or use the queue for long files"
-            )
+            raise self.late()
+
+    def late(self) -> DeadlineExceeded:
+        """The failure of a job whose deadline has passed: what to do about it depends on its stage."""
+        within = f"within {self._deadline_seconds:g} s"
+        match self.stage:
+            case Stage.FETCHING:
+                return DeadlineExceeded(f"the store did not send the whole file {within}; try again", retry_after=5)
+            case Stage.WAITING:
+                return DeadlineExceeded(f"others were first, and no turn came {within}; try again later", retry_after=5)
+            case Stage.ANALYSING:
+                return DeadlineExceeded(f"the analysis did not end {within} and was cancelled; send a shorter clip")
 
     def progress(self, done: float, total: float) -> None:
         """Report how many media seconds are done."""
@@ -125,20 +166,16 @@ class Job:
 
 
 class Analyzer(Protocol):
-    """An expert for one kind of stream. Its construction loads models; `analyze` may run in several threads."""
+    """An expert for one kind of stream; `analyze` may run in several threads.
+
+    Its construction loads models and runs their golden inputs.
+    """
 
     kind: ClassVar[str]
-    """`audio` or `video`."""
+    """The kind of stream, as its service is named by."""
 
     @property
-    def model(self) -> ModelInfo: ...
-
-    def self_test(self) -> None:
-        """Run the bundle's golden input.
-
-        Raises:
-            BundleError: the model does not answer as its bundle says.
-        """
+    def model(self) -> LoadedModel: ...
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         """Judge one local media file.

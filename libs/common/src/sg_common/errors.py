@@ -1,6 +1,6 @@
 """The failures that a caller can meet, as one tree.
 
-    ServiceError                      code, HTTP status, title, retryable
+    ServiceError                    code, HTTP status, title, retryable
     ├── MalformedRequest        400
     ├── Unauthorized            401
     ├── Forbidden               403
@@ -19,12 +19,17 @@
     ├── UnexpectedFailure       500   retryable by the queue: a bug, or a file that provokes one
     └── Cancelled               499   nobody waits for the answer any more
 
+    ConfigurationError                stops a process at start-up with a sentence for its operator
+    ├── BundleError
+    └── SettingsError
+
 The doors translate these: HTTP into problem documents, the queue worker into failed results or redelivery,
-the command line into a sentence. `BundleError` and `SettingsError` stop a process at start-up.
+the command line into a sentence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -36,9 +41,9 @@ class ServiceError(Exception):
         retry_after: seconds after which the same request may succeed; None where a retry is pointless.
     """
 
-    code: ClassVar[str] = "internal-error"
-    status: ClassVar[int] = 500
-    title: ClassVar[str] = "Internal error"
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
     retryable: ClassVar[bool] = False
     default_retry_after: ClassVar[int | None] = None
     # whether the caller's connection ends with the answer, the rest of the request unread
@@ -59,7 +64,7 @@ class Unauthorized(ServiceError):
 
 
 class Forbidden(ServiceError):
-    code, status, title = "forbidden", 403, "Object not allowed"
+    code, status, title = "forbidden", 403, "Object outside the allow-list, or denied by its store"
 
 
 class NotFound(ServiceError):
@@ -73,7 +78,7 @@ class UploadTimeout(ServiceError):
 
 
 class LimitExceeded(ServiceError):
-    code, status, title = "limit-exceeded", 413, "Over a limit"
+    code, status, title = "limit-exceeded", 413, "Larger, longer or with more pixels than the limits"
 
 
 class NotMedia(ServiceError):
@@ -105,7 +110,7 @@ class StorageUnavailable(ServiceError):
 
 
 class QueueUnavailable(ServiceError):
-    """SQS or Step Functions failed a call; `code_of_store` is its own word for it, empty where it did not answer."""
+    """SQS or Step Functions failed a call; `code_of_store` is AWS's own word for it, empty without an answer."""
 
     code, status, title, retryable = "queue-unavailable", 502, "Queue does not answer", True
 
@@ -120,20 +125,34 @@ class Unavailable(ServiceError):
 
 
 class DeadlineExceeded(ServiceError):
-    code, status, title, retryable = "deadline-exceeded", 504, "Deadline passed", True
+    code, status, title, retryable = "deadline-exceeded", 504, "Deadline passed; the work was cancelled", True
 
 
 class UnexpectedFailure(ServiceError):
-    retryable = True
+    code, status, title, retryable = "internal-error", 500, "Internal error", True
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"an unexpected failure ({type(cause).__name__}); the service's log has it")
 
 
 class Cancelled(ServiceError):
     code, status, title, retryable = "cancelled", 499, "Cancelled", True
 
 
-class BundleError(Exception):
+def failures(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """Every kind of failure, in the tree's order."""
+    for kind in root.__subclasses__():
+        yield kind
+        yield from failures(kind)
+
+
+class ConfigurationError(Exception):
+    """Something that its operator must put right before the process can do its work."""
+
+
+class BundleError(ConfigurationError):
     """A model bundle that must not be served; the message says which part of it is wrong."""
 
 
-class SettingsError(Exception):
+class SettingsError(ConfigurationError):
     """Configuration that cannot work; the message names the variable."""

@@ -10,7 +10,7 @@ from typing import Literal
 from prometheus_client import GC_COLLECTOR, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from pythonjsonlogger.json import JsonFormatter
 
-from sg_common.analysis import ModelInfo, Report
+from sg_common.analysis import LoadedModel, Report
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request (or queue message) that the running code works for."""
@@ -54,8 +54,8 @@ class Metrics:
         self._service = service
         self._model = Gauge(
             "silver_guardian_model_info",
-            "The model that is loaded (always 1).",
-            ["service", "name", "version", "variant"],
+            "The model that is loaded (always 1), and why this variant.",
+            ["service", "name", "version", "variant", "reason"],
             registry=self.registry,
         )
         self.requests = self._counter("http_requests", "HTTP requests answered.", "method", "route", "status")
@@ -68,6 +68,9 @@ class Metrics:
         self.in_flight = self._gauge("analyses_in_flight", "Analyses running now.")
         self.admitted = self._gauge("requests_admitted", "Requests admitted and not yet released: waiting or running.")
         self.capacity = self._gauge("requests_capacity", "Requests that may be admitted at a time.")
+        self.decoder_starts = self._counter(
+            "decoder_starts", "Processes started to decode: forked from their parent (zygote), or fresh.", "how"
+        )
         self.ready = self._gauge("ready", "1 while the service accepts work.")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -79,8 +82,8 @@ class Metrics:
     def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
         return Histogram(f"silver_guardian_{name}", text, labels, registry=self.registry, buckets=_SECONDS)
 
-    def model_loaded(self, model: ModelInfo) -> None:
-        self._model.labels(self._service, model.name, model.version, model.variant).set(1)
+    def model_loaded(self, model: LoadedModel) -> None:
+        self._model.labels(self._service, model.name, model.version, model.variant, model.reason).set(1)
 
     def judged(self, report: Report) -> None:
         """Count a finished analysis."""

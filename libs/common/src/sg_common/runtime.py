@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,6 @@ class Session:
         }
         self.outputs: list[str] = [value.name for value in session.get_outputs()]
 
-    def run(self, feeds: Tensors) -> list[npt.NDArray[Any]]:
-        """Run the graph; the arrays come in the order of `outputs`."""
-        return [np.asarray(value) for value in self._session.run(None, dict(feeds))]
+    def run(self, feeds: Tensors, outputs: Sequence[str] | None = None) -> list[npt.NDArray[Any]]:
+        """Run the graph for the named outputs, or all of them in the graph's order."""
+        return [np.asarray(value) for value in self._session.run(outputs, dict(feeds))]

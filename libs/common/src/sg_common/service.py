@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 from typing import Any
 
-from sg_common.analysis import Analyzer, Report
+from sg_common.analysis import AnalysisOptions, Analyzer, Report
 from sg_common.settings import ServiceSettings
 
 ENTRY_POINT_GROUP = "silver_guardian.analyzers"
@@ -18,13 +18,14 @@ class AnalyzerService:
     """A service as the doors see it.
 
     Attributes:
-        kind: `audio` or `video`.
+        kind: the kind of stream that it judges, one word; its package is called `<kind>_analyzer`.
         title: the service's name for people.
         distribution: the installed distribution that carries its version.
         port: the default port.
         settings: reads the service's settings from the environment.
         build: loads the models and returns the analyzer (raises `BundleError`).
         report: the report's class, for the API description.
+        options: names of the options that it makes use of; it checks the others and leaves it at that.
     """
 
     kind: str
@@ -34,6 +35,11 @@ class AnalyzerService:
     settings: Callable[[], ServiceSettings]
     build: Callable[[Any], Analyzer]
     report: type[Report]
+    options: frozenset[str] = frozenset()
+
+    def heeded(self, options: AnalysisOptions) -> AnalysisOptions:
+        """Those of the options that change this service's answer."""
+        return AnalysisOptions.model_validate(options.model_dump(include=set(self.options)))
 
     @property
     def name(self) -> str:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sg_decoder.limits import DecodeLimits
 
 from sg_common.cpu import read_cpu_facts
 from sg_common.errors import SettingsError
-from sg_common.media.limits import DecodeLimits
-from sg_common.runtime import Runtime
+
+if TYPE_CHECKING:
+    from sg_common.runtime import Runtime
 
 GIB = 1024**3
 
@@ -45,7 +47,7 @@ class ServiceSettings(BaseSettings):
     # The model and the CPU
     models_root: Path = Field(default_factory=default_models_root, description="folder of the shipped bundles")
     model_dir: Path | None = Field(default=None, description="another bundle instead of the shipped one")
-    model_variant: str = Field(default="auto", description="the bundle's variant; auto takes the fastest accurate one")
+    model_variant: str = Field(default="auto", description="the bundle's variant; auto chooses by instruction sets")
     threads: int | None = Field(default=None, ge=1, description="threads of a model session; default: the CPU quota")
     memory_arena: bool = Field(default=False, description="keep ONNX Runtime's memory arena (faster, never shrinks)")
 
@@ -72,6 +74,11 @@ class ServiceSettings(BaseSettings):
     )
     decoder_cpu_seconds: int = Field(default=600, ge=1, description="processor time of a decoder process")
     decoder_stall_seconds: float = Field(default=60, gt=0, description="longest wait for a decoder's next answer")
+    decoder_parent_files: int = Field(
+        default=1000,
+        ge=0,
+        description="files after which the parent that forks decoder processes is replaced; 0 starts each afresh",
+    )
 
     # Storage
     s3_allow: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -123,6 +130,9 @@ class ServiceSettings(BaseSettings):
 
     def runtime(self) -> Runtime:
         """How this service's sessions run."""
+        # ONNX Runtime is loaded only where something is judged.
+        from sg_common.runtime import Runtime  # noqa: PLC0415
+
         return Runtime(threads=self.threads, arena=self.memory_arena)
 
     def concurrency(self) -> int:
@@ -140,10 +150,8 @@ class ServiceSettings(BaseSettings):
         )
 
     def work_folder(self, kind: str) -> Path:
-        """The folder for work files of this service, made when missing."""
-        folder = self.work_dir or Path(tempfile.gettempdir()) / f"silver-guardian-{kind}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """The folder for work files of this service."""
+        return self.work_dir or Path(tempfile.gettempdir()) / f"silver-guardian-{kind}"
 
 
 def model_dir_field(kind: str) -> Path | None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from sg_common.cli.analyze import add_analyze_arguments, run_analyze
-from sg_common.errors import BundleError
 
-from tests.support.analyzer import BytesAnalyzer, bytes_service
+from testbed.analyzer import bytes_service
 
 
 def analyze(*arguments: str) -> int:
@@ -55,19 +54,15 @@ def test_missing_files_and_folders_exit_2(tmp_path: Path, capsys: pytest.Capture
     assert "not a regular file" in out
 
 
-def test_a_refused_model_exits_2(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def refuse(_: object) -> BytesAnalyzer:
-        raise BundleError("altered")
-
-    service = bytes_service()
-    object.__setattr__(service, "build", refuse)
-    parser = argparse.ArgumentParser()
-    add_analyze_arguments(parser)
-    assert run_analyze([service], parser.parse_args([str(clip)])) == 2
-    assert "altered" in capsys.readouterr().err
+def test_json_tells_a_missing_file_from_one_that_is_no_media(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert analyze("--json", str(tmp_path / "nowhere.wav"), str(tmp_path)) == 2
+    answers = [json.loads(line)["video"]["error"] for line in capsys.readouterr().out.splitlines()]
+    assert [(answer["code"], answer["status"]) for answer in answers] == [("not-found", 404), ("not-media", 415)]
 
 
-@pytest.mark.parametrize("value", ["0", "x"])
+@pytest.mark.parametrize("value", ["0", "x", "2000000"])
 def test_an_impossible_sample_rate_is_refused(clip: Path, value: str) -> None:
     with pytest.raises(SystemExit) as stop:
         analyze("--sample-rate", value, str(clip))

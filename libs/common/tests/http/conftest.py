@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sg_common.http.state import ServiceState
 
-from tests.support.analyzer import BytesAnalyzer, bytes_service
-from tests.support.running import running
+from testbed.analyzer import BytesAnalyzer, bytes_service
+from testbed.running import running
 
 
 @pytest.fixture

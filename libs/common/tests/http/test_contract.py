@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from sg_common.errors import BundleError
+from sg_common.http.analyze import FAILURES
 from sg_common.http.state import ServiceState
 
-from tests.support.analyzer import BytesAnalyzer, bytes_service
-from tests.support.running import running, wait_for
+from testbed.analyzer import BytesAnalyzer, bytes_service
+from testbed.running import running, wait_for
 
 Service = tuple[str, ServiceState]
 MEDIA = b"MEDIA " + bytes(range(256)) * 40
@@ -43,7 +44,8 @@ def test_the_small_routes(service: Service) -> None:
     base, _ = service
     assert httpx.get(base + "/").json() == {"service": "video-analyzer", "version": "0.1.0", "status": "ready"}
     assert httpx.get(base + "/health").json()["status"] == "healthy"
-    assert httpx.get(base + "/ready").json()["model"]["name"] == "odd-bytes"
+    model = {"name": "odd-bytes", "version": "1.0.0", "variant": "fp32", "reason": "the only variant"}
+    assert httpx.get(base + "/ready").json()["model"] == model
     assert httpx.get(base + "/docs").status_code == 200
 
 
@@ -53,6 +55,12 @@ def test_the_description_names_both_bodies_and_every_status(service: Service) ->
     assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
     listed = {"200", "400", "401", "403", "404", "408", "413", "415", "422", "429", "502", "503", "504"}
     assert set(operation["responses"]) == listed
+    for failure in FAILURES:
+        answer = operation["responses"][str(failure.status)]
+        assert failure.title in answer["description"]
+        assert set(answer["content"]) == {"application/problem+json"}
+    for content in operation["requestBody"]["content"].values():
+        assert "sample_rate" in content["schema"]["properties"]
 
 
 def test_an_upload_is_judged(service: Service) -> None:
@@ -298,6 +306,8 @@ def test_metrics_count_outcomes_by_route_template(service: Service) -> None:
     post(base, b"text")
     httpx.get(base + "/a/scanner/was/here")
     text = httpx.get(base + "/metrics").text
+    assert 'variant="fp32"' in text
+    assert 'reason="the only variant"' in text
     assert 'silver_guardian_analyses_total{outcome="success"} 1.0' in text
     assert 'silver_guardian_analyses_total{outcome="not-media"} 1.0' in text
     assert 'silver_guardian_http_requests_total{method="POST",route="/analyze",status="200"} 1.0' in text

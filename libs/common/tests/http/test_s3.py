@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sg_common.analysis import Job
+from sg_common.aws.objects import ObjectStore, S3Object
+from sg_common.errors import Unavailable
 from sg_common.http.state import ServiceState
+from sg_common.sources.s3 import AllowList, S3Source
 
-from tests.support.analyzer import bytes_service
-from tests.support.running import running, wait_for
-from tests.support.servers import AwsServer, S3Server, aws_environment
+from testbed.analyzer import BytesAnalyzer, bytes_service
+from testbed.running import running, wait_for
+from testbed.servers import AwsServer, S3Server, aws_environment
 
 ALLOWED = "clips/uploads/, readable"
 
@@ -39,11 +45,15 @@ def objects(store: S3Server) -> S3Server:
 
 @contextmanager
 def serving(
-    server: AwsServer, monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: Any
+    server: AwsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    analyzer: BytesAnalyzer | None = None,
+    **settings: Any,
 ) -> Iterator[tuple[str, ServiceState]]:
     for name, value in aws_environment(server).items():
         monkeypatch.setenv(name, value)
-    service = bytes_service(work_dir=folder, s3_allow=ALLOWED, max_upload_bytes=1_000_000, **settings)
+    service = bytes_service(analyzer, work_dir=folder, s3_allow=ALLOWED, max_upload_bytes=1_000_000, **settings)
     with running(service) as served:
         yield served
     assert list(folder.iterdir()) == []
@@ -104,6 +114,89 @@ def test_a_store_that_is_away_is_502(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         answer = ask(base, "clips", "uploads/u1/clip.mp4")
     assert answer.status_code == 502
     assert int(answer.headers["retry-after"]) > 0
+
+
+@contextmanager
+def trickling_store() -> Iterator[tuple[AwsServer, threading.Event]]:
+    """A store whose objects never end, and whether one is being read."""
+    begun, ended = threading.Event(), threading.Event()
+
+    class Store(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "900000")
+            self.end_headers()
+            begun.set()
+            with suppress(OSError):
+                while not ended.wait(0.02):
+                    self.wfile.write(b"MEDIA" * 2000)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Store) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield AwsServer(f"http://127.0.0.1:{server.server_port}"), begun
+        finally:
+            ended.set()
+            server.shutdown()
+
+
+def test_a_caller_who_leaves_during_the_download_frees_the_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    analyzer = BytesAnalyzer()
+    places = {"max_concurrency": 1, "max_waiting": 0}
+    with (
+        trickling_store() as (store, begun),
+        serving(store, monkeypatch, tmp_path, analyzer, **places) as (base, state),
+    ):
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{base}/analyze", json={"s3_bucket": "readable", "s3_key": "clip.mp4"}, timeout=0.3)
+        assert begun.wait(20)
+        wait_for(lambda: state.pool.idle)
+        upload = httpx.post(f"{base}/analyze", files={"file": b"MEDIA next"}, timeout=30)
+        assert upload.status_code == 200
+    assert len(analyzer.folders) == 1, "the abandoned object was not judged"
+
+
+def test_a_download_that_is_late_is_no_long_clip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (
+        trickling_store() as (store, _),
+        serving(store, monkeypatch, tmp_path, request_timeout_seconds=0.2) as (base, state),
+    ):
+        answer = ask(base, "readable", "clip.mp4")
+        assert answer.status_code == 504
+        assert "the store did not send the whole file" in answer.json()["detail"]
+        wait_for(lambda: state.pool.idle)
+
+
+def test_a_disk_that_refuses_is_this_service_s_own_trouble(
+    objects: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with serving(objects, monkeypatch, tmp_path / "work") as (base, state):
+        monkeypatch.setattr(state.workspace, "request_folder", lambda: tmp_path / "gone")
+        for answer in (
+            ask(base, "clips", "uploads/u1/clip.mp4"),
+            httpx.post(f"{base}/analyze", files={"file": b"MEDIA"}, timeout=30),
+        ):
+            assert answer.status_code == 503
+            assert answer.json()["type"].endswith(":unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_full_disk_is_503(objects: S3Server) -> None:
+    source = S3Source(ObjectStore(lambda: objects.client("s3")), AllowList(("clips",)), 10_000_000)
+    with pytest.raises(Unavailable):
+        source.fetch(S3Object("clips", "uploads/large.mp4"), Path("/dev/full"), Job())
+
+
+def test_a_work_folder_that_vanished_is_503(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with serving(AwsServer("http://127.0.0.1:9"), monkeypatch, tmp_path) as (base, state):
+        state.workspace.folder.rmdir()
+        answer = httpx.post(f"{base}/analyze", files={"file": b"MEDIA"}, timeout=30)
+    assert answer.status_code == 503
 
 
 def test_a_service_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from sg_common.analysis import Job
 from sg_common.errors import LimitExceeded
 from sg_common.media import DecodeLimits, open_audio
 
-from tests.support.media import Film, Sound, damage, numbered_picture, remux, tone, write_audio, write_media
+from testbed.media import Film, Sound, damage, numbered_picture, remux, tone, write_audio, write_media
 
 from .conftest import DecodeAudio
 

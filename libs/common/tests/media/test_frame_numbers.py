@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sg_common.media import Frame, FrameBudget
 
-from tests.support.fields import write_fields
-from tests.support.media import Picture, numbered_picture, read_number, remux, write_video
+from testbed.fields import write_fields
+from testbed.media import Picture, numbered_picture, read_number, remux, write_video
 
 from .conftest import DecodeVideo
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sg_common.errors import LimitExceeded, NotMedia, Undecodable
 
-from tests.support.media import Film, Sound, cut, damage, tone, write_audio, write_media
+from testbed.media import Film, Sound, cut, damage, tone, write_audio, write_media
 
 from .conftest import DecodeAudio, DecodeVideo
 

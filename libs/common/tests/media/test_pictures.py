@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from av.packet import PacketSideData
 from sg_common.media import FrameBudget
-from sg_common.media.decoder.picture import geometry
+from sg_decoder.picture import geometry
 
-from tests.support.media import Picture, numbered_picture, read_number, write_video
+from testbed.media import Picture, numbered_picture, read_number, write_video
 
 from .conftest import DecodeVideo
 

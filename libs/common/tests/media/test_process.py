@@ -13,13 +13,21 @@ from pathlib import Path
 import pytest
 from sg_common.analysis import Job
 from sg_common.errors import Cancelled, DeadlineExceeded, Undecodable
-from sg_common.media import DecodeLimits, FrameBudget, open_audio, open_video
+from sg_common.media import DecodeLimits, Decoders, FrameBudget, open_audio, open_video
 
-from tests.support.media import tone, write_audio, write_video
+from testbed.media import tone, write_audio, write_video
+from testbed.processes import decoders as decoder_processes
+from testbed.processes import is_running, zygotes
 
-from .conftest import DecodeVideo, children
+from .conftest import DecodeVideo, NewJob
 
 PATIENT = DecodeLimits()
+
+
+@pytest.fixture(params=["forked", "fresh"])
+def decoders(request: pytest.FixtureRequest, warm: Decoders) -> Decoders:
+    """Both ways to a child: nothing but its start may differ."""
+    return warm if request.param == "forked" else Decoders(0)
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +40,21 @@ class Only:
     """The one child of this process."""
 
     def __init__(self) -> None:
-        (self.number,) = children()
+        (self.number,) = decoder_processes()
 
     def status(self, field: str) -> str:
         lines = Path(f"/proc/{self.number}/status").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith(field + ":"))
 
 
-def test_leaving_early_ends_the_child(song: Path) -> None:
-    with open_audio(song, sample_rate=16000, limits=PATIENT, job=Job(60)) as reader:
-        assert len(children()) == 1
+def test_leaving_early_ends_the_child(song: Path, new_job: NewJob) -> None:
+    with open_audio(song, sample_rate=16000, limits=PATIENT, job=new_job(60)) as reader:
+        assert len(decoder_processes()) == 1
         next(iter(reader))
-    assert not children()
-    with pytest.raises(ZeroDivisionError), open_audio(song, sample_rate=16000, limits=PATIENT, job=Job(60)):
+    assert not decoder_processes()
+    with pytest.raises(ZeroDivisionError), open_audio(song, sample_rate=16000, limits=PATIENT, job=new_job(60)):
         raise ZeroDivisionError
-    assert not children()
+    assert not decoder_processes()
 
 
 def read_all(path: Path, job: Job, limits: DecodeLimits = PATIENT, rate: int = 16000, pause: float = 0.0) -> None:
@@ -55,15 +63,15 @@ def read_all(path: Path, job: Job, limits: DecodeLimits = PATIENT, rate: int = 1
             time.sleep(pause)
 
 
-def test_cancelling_stops_within_a_moment(song: Path) -> None:
-    job = Job(60)
+def test_cancelling_stops_within_a_moment(song: Path, new_job: NewJob) -> None:
+    job = new_job(60)
     threading.Timer(0.5, job.cancel).start()
     with pytest.raises(Cancelled):
         read_all(song, job, pause=0.1)
 
 
-def test_a_passed_deadline_stops_a_waiting_reader(song: Path) -> None:
-    job = Job(5)
+def test_a_passed_deadline_stops_a_waiting_reader(song: Path, new_job: NewJob) -> None:
+    job = new_job(5)
     with open_audio(song, sample_rate=16000, limits=PATIENT, job=job) as reader:
         os.kill(Only().number, signal.SIGSTOP)
         with pytest.raises(DeadlineExceeded):
@@ -72,9 +80,9 @@ def test_a_passed_deadline_stops_a_waiting_reader(song: Path) -> None:
         read_all(song, job)
 
 
-def test_a_child_that_makes_no_progress_is_stopped(song: Path) -> None:
+def test_a_child_that_makes_no_progress_is_stopped(song: Path, new_job: NewJob) -> None:
     limits = DecodeLimits(stall_seconds=0.3)
-    with open_audio(song, sample_rate=16000, limits=PATIENT, job=Job(60)) as reader:
+    with open_audio(song, sample_rate=16000, limits=PATIENT, job=new_job(60)) as reader:
         reader_child = reader._child  # type: ignore[attr-defined]
         reader_child._limits = limits
         os.kill(Only().number, signal.SIGSTOP)
@@ -83,24 +91,26 @@ def test_a_child_that_makes_no_progress_is_stopped(song: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
-def test_a_crash_costs_one_request(song: Path, how: signal.Signals) -> None:
-    with open_audio(song, sample_rate=16000, limits=PATIENT, job=Job(60)) as reader:
+def test_a_crash_costs_one_request(song: Path, how: signal.Signals, new_job: NewJob) -> None:
+    with open_audio(song, sample_rate=16000, limits=PATIENT, job=new_job(60)) as reader:
         os.kill(Only().number, how)
         with pytest.raises(Undecodable, match="breaks the media decoder"):
             list(reader)
 
 
-def test_memory_and_processor_time_are_limited(tmp_path: Path, song: Path, decode_video: DecodeVideo) -> None:
+def test_memory_and_processor_time_are_limited(
+    tmp_path: Path, song: Path, decode_video: DecodeVideo, new_job: NewJob
+) -> None:
     video = write_video(tmp_path / "large.mp4", frames=4, size=(1920, 1088))
     with pytest.raises(Undecodable, match=r"memory|breaks"):
         decode_video(video, memory_bytes=120 * 1024**2)
     with pytest.raises(Undecodable, match="processor time"):
-        read_all(song, Job(120), DecodeLimits(cpu_seconds=1), rate=384_000)
+        read_all(song, new_job(120), DecodeLimits(cpu_seconds=1), rate=384_000)
 
 
-def test_what_the_child_has_given_up(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_child_has_given_up(song: Path, monkeypatch: pytest.MonkeyPatch, new_job: NewJob) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
-    with open_audio(song, sample_rate=16000, limits=PATIENT, job=Job(60)):
+    with open_audio(song, sample_rate=16000, limits=PATIENT, job=new_job(60)):
         child = Only()
         folder = Path(f"/proc/{child.number}")
         assert b"hush" not in (folder / "environ").read_bytes()
@@ -118,32 +128,35 @@ def test_what_the_child_has_given_up(song: Path, monkeypatch: pytest.MonkeyPatch
         assert os.getpgid(child.number) == child.number
 
 
-def test_the_child_dies_with_the_service(song: Path) -> None:
+@pytest.mark.parametrize("files", [0, 100])
+def test_the_child_dies_with_the_service(song: Path, files: int) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom sg_common.analysis import Job\n"
-        "from sg_common.media import DecodeLimits, open_audio\n"
-        "with open_audio(Path(sys.argv[1]), sample_rate=16000, limits=DecodeLimits(), job=Job(60)):\n"
-        "    child = Path('/proc/self/task').iterdir().__next__() / 'children'\n"
-        "    print(child.read_text(), flush=True)\n    time.sleep(60)\n"
+        "from sg_common.media import DecodeLimits, Decoders, open_audio\n"
+        "job = Job(60, decoders=Decoders(int(sys.argv[2])))\n"
+        "with open_audio(Path(sys.argv[1]), sample_rate=16000, limits=DecodeLimits(), job=job):\n"
+        "    print('decoding', flush=True)\n    time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script, str(song)], stdout=subprocess.PIPE, text=True) as service:
+    command = [sys.executable, "-c", script, str(song), str(files)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdout is not None
-        number = int(service.stdout.readline())
-        assert Path(f"/proc/{number}").exists()
+        service.stdout.readline()
+        processes = decoder_processes(service.pid) | zygotes(service.pid)
+        assert len(processes) == (2 if files else 1)
         service.kill()
     for _ in range(100):
-        if not Path(f"/proc/{number}").exists() or "Z" in Path(f"/proc/{number}/stat").read_text().split(")")[1][:3]:
+        if not any(is_running(number) for number in processes):
             return
         time.sleep(0.05)
-    pytest.fail("the decoder child outlived the service")
+    pytest.fail("a decoder process outlived the service")
 
 
-def test_many_readers_at_once(tmp_path: Path) -> None:
+def test_many_readers_at_once(tmp_path: Path, new_job: NewJob) -> None:
     video = write_video(tmp_path / "clip.mp4", frames=30)
     seen: list[int] = []
 
     def read() -> None:
-        with open_video(video, sample_rate=1, budget=FrameBudget(), limits=PATIENT, job=Job(60)) as reader:
+        with open_video(video, sample_rate=1, budget=FrameBudget(), limits=PATIENT, job=new_job(60)) as reader:
             seen.append(sum(1 for _ in reader))
 
     threads = [threading.Thread(target=read) for _ in range(6)]
@@ -154,10 +167,10 @@ def test_many_readers_at_once(tmp_path: Path) -> None:
     assert seen == [30] * 6
 
 
-def test_slow_readers_hold_the_child_back(tmp_path: Path) -> None:
+def test_slow_readers_hold_the_child_back(tmp_path: Path, new_job: NewJob) -> None:
     """Frames wait in the pipe, not in memory."""
     video = write_video(tmp_path / "clip.mp4", frames=100, size=(320, 240))
-    with open_video(video, sample_rate=1, budget=FrameBudget(), limits=PATIENT, job=Job(60)) as reader:
+    with open_video(video, sample_rate=1, budget=FrameBudget(), limits=PATIENT, job=new_job(60)) as reader:
         frames = iter(reader)
         next(frames)
         time.sleep(1.0)

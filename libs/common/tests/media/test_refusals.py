@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sg_common.errors import Forbidden, LimitExceeded, MissingStream, NotFound, NotMedia, ServiceError, Undecodable
 
-from tests.support.media import Film, Sound, cut, damage, numbered_picture, tone, write_audio, write_media, write_video
+from testbed.media import Film, Sound, cut, damage, numbered_picture, tone, write_audio, write_media, write_video
 
 from .conftest import DecodeAudio, DecodeVideo
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sg_common.media import FrameBudget
-from sg_common.media.decoder.packets import PacketIndex
-from sg_common.media.decoder.selection import choose_frames, plan_runs
+from sg_decoder.packets import PacketIndex
+from sg_decoder.selection import choose_frames, plan_runs
 
 BUDGET = FrameBudget()
 SMALL = 320 * 240

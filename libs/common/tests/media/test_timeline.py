@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sg_common.errors import LimitExceeded
 
-from tests.support.media import Film, Samples, Sound, cut, remux, tone, write_audio, write_media, write_video
+from testbed.media import Film, Samples, Sound, cut, remux, tone, write_audio, write_media, write_video
 
 from .conftest import DecodeAudio, DecodeVideo
 

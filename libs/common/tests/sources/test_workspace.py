@@ -4,8 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+from sg_common.errors import SettingsError
 from sg_common.sources.workspace import Workspace
 
 
@@ -37,3 +40,21 @@ def test_files_of_a_killed_process_are_swept_and_those_of_a_living_one_kept(tmp_
     assert living.folder.exists()
     living.close()
     successor.close()
+
+
+def test_processes_that_start_together_leave_each_other_s_folders_alone(tmp_path: Path) -> None:
+    def one(_: int) -> bool:
+        workspace = Workspace(tmp_path)
+        there = workspace.folder.is_dir() and workspace.request_folder().is_dir()
+        workspace.close()
+        return there
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(one, range(400)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="SG_WORK_DIR"):
+        Workspace(tmp_path / "file" / "work")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sg_common.worker.worker import WorkerHost
+from sg_common.worker.host import WorkerHost
 
-from tests.support.analyzer import BytesAnalyzer, bytes_service
-from tests.support.running import wait_for
-from tests.support.servers import AwsServer, Queue, S3Server, aws_environment, make_queue
+from testbed.analyzer import BytesAnalyzer, bytes_service
+from testbed.running import wait_for
+from testbed.servers import AwsServer, Queue, S3Server, aws_environment, make_queue
 
 MAX_RECEIVES = 3
 VISIBILITY_SECONDS = 4
@@ -78,9 +78,9 @@ class Bench:
             "max_concurrency": 2,
         }
         service = bytes_service(analyzer, **{**defaults, **settings})
-        failures: list[str] = []
+        failures: list[Exception] = []
         host = WorkerHost(service, service.settings(), self.queue.url)
-        host.start_in_background(failures.append)
+        host.load_in_background(failures.append)
         try:
             yield host
         finally:

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import httpx
 
-from tests.support.running import wait_for
-from tests.support.servers import free_ports
+from testbed.running import wait_for
+from testbed.servers import free_ports
 
 from .conftest import Bench
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sg_common.analysis import AnalysisOptions, Job, Report
+from sg_common.aws.sqs import SqsQueue
+from sg_common.backoff import Pace
 from sg_common.errors import SettingsError, Unavailable
-from sg_common.worker.backoff import Pace
-from sg_common.worker.door import work
+from sg_common.worker.app import work
 from sg_common.worker.metrics import WorkerMetrics
-from sg_common.worker.queue import SqsQueue
 from sg_common.worker.slot import Slot
 
-from tests.support.analyzer import BytesAnalyzer, bytes_service
-from tests.support.running import wait_for
+from testbed.analyzer import BytesAnalyzer, bytes_service
+from testbed.running import wait_for
 
 from .conftest import VISIBILITY_SECONDS, Bench, settle
 
@@ -35,6 +37,20 @@ def test_a_message_stays_hidden_while_it_is_worked_on(bench: Bench, metric: Metr
         bench.wait_empty()
         assert metric(host, "received_total") == 1
     assert len(bench.results()) == 1
+
+
+def test_its_decoders_are_the_hosts(bench: Bench) -> None:
+    class Seeing(BytesAnalyzer):
+        def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
+            self.seen = job.decoders
+            return super().analyze(path, options, job)
+
+    analyzer = Seeing()
+    bench.put("a", b"MEDIA")
+    with bench.worker(analyzer) as host:
+        bench.ask("a")
+        bench.wait_empty()
+        assert analyzer.seen is host.decoders
 
 
 def test_no_more_is_received_than_can_be_worked_on(bench: Bench) -> None:

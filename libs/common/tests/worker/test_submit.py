@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from sg_common.cli import main
+from sg_common.cli.main import main
 
 from .conftest import Bench
 
@@ -25,7 +25,7 @@ def test_many_objects_are_sent_and_their_answers_shown(bench: Bench, capsys: pyt
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert len(lines) == 14
-    assert lines[0].split() == [f"s3://{bench.bucket}/uploads/00.mp4", "video", "uncertain"]
+    assert lines[0].split() == [f"s3://{bench.bucket}/uploads/00.mp4", "video", "uncertain", "57%"]
     assert "not applicable" in lines[12]
     assert "14 sent, 0 had a result already" in err
     assert "13 answered, 1 failed or not answered" in err

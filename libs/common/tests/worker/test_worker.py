@@ -7,9 +7,10 @@ from collections.abc import Callable
 from urllib.parse import quote_plus
 
 import pytest
+from sg_common.analysis import Stage
 
-from tests.support.analyzer import BytesAnalyzer
-from tests.support.running import wait_for
+from testbed.analyzer import BytesAnalyzer
+from testbed.running import wait_for
 
 from .conftest import MAX_RECEIVES, Bench
 
@@ -70,6 +71,7 @@ def test_a_redelivered_message_is_not_judged_again(bench: Bench, metric: Metric)
         bench.wait_empty()
         assert metric(host, "results_total", outcome="duplicate") == 1
     assert len(analyzer.folders) == 1
+    assert analyzer.stages == [Stage.ANALYSING], "a result's seconds are those of the analysis"
 
 
 @pytest.mark.parametrize("versioning", ["Suspended", "Enabled"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from sg_common.main import main
+from sg_common.cli.main import service_main
 
-from audio_analyzer.door import SERVICE
+from audio_analyzer.service import SERVICE
 
-sys.exit(main(SERVICE))
+sys.exit(service_main(SERVICE))

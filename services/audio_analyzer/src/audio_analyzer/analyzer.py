@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, ModelInfo, Status, Verdict
-from sg_common.bundle import load_bundle
+from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, Verdict
+from sg_common.bundle.calibration import VoiceCalibration
 from sg_common.media import AudioReader, open_audio
 
+from audio_analyzer.model import SAMPLE_RATE, VoiceModel
 from audio_analyzer.quality import BandMeter, CrestMeter, Quality, refusal
 from audio_analyzer.report import AudioReport, Segment
-from audio_analyzer.scoring import Detector, ScoredWindow, WindowScorer, aggregate, probability, segments, verdict
+from audio_analyzer.scoring import ScoredWindow, WindowScorer, segments
 from audio_analyzer.settings import AudioSettings
-from audio_analyzer.spec import SAMPLE_RATE, Calibration
 from audio_analyzer.speech import Piece, SpeechStream, VoiceActivity
 from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
 
@@ -35,23 +34,14 @@ class AudioAnalyzer:
 
     kind: ClassVar[str] = "audio"
 
-    def __init__(self, detector: Detector, voice_activity: VoiceActivity, settings: AudioSettings) -> None:
-        self._detector = detector
+    def __init__(self, model: VoiceModel, voice_activity: VoiceActivity, settings: AudioSettings) -> None:
+        self._model = model
         self._voice_activity = voice_activity
         self._settings = settings
 
     @property
-    def model(self) -> ModelInfo:
-        return self._detector.bundle.model
-
-    def self_test(self) -> None:
-        """Run both bundles' golden inputs.
-
-        Raises:
-            BundleError: a model does not answer as its bundle says.
-        """
-        self._voice_activity.bundle.self_test()
-        self._detector.bundle.self_test()
+    def model(self) -> LoadedModel:
+        return self._model.info
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> AudioReport:
         """Judge the speech of one local media file, audio or video; no option applies to audio.
@@ -62,22 +52,22 @@ class AudioAnalyzer:
         """
         limits = self._settings.decode_limits()
         with open_audio(path, sample_rate=SAMPLE_RATE, limits=limits, job=job) as reader:
-            analysis = _Analysis(self._detector, self._voice_activity, self._settings, job)
+            analysis = _Analysis(self._model, self._voice_activity, self._settings, job)
             return analysis.run(reader)
 
 
 class _Analysis:
     """One file on its way through speech detection, windows and model; holds what must not be shared."""
 
-    def __init__(self, detector: Detector, voice_activity: VoiceActivity, settings: AudioSettings, job: Job) -> None:
-        spec = detector.input
-        self._detector = detector
+    def __init__(self, model: VoiceModel, voice_activity: VoiceActivity, settings: AudioSettings, job: Job) -> None:
+        spec = model.input
+        self._model = model
         self._settings = settings
         self._job = job
         self._speech = SpeechStream(voice_activity)
         self._windower = Windower(spec.window, spec.hop, round(LONGEST_PAUSE_SECONDS * SAMPLE_RATE))
         limit = max(1, round(settings.audio_full_speech_seconds / spec.hop_seconds))
-        self._scorer = WindowScorer(detector, settings.audio_batch_size, limit)
+        self._scorer = WindowScorer(model, settings.audio_batch_size, limit)
         self._crest = CrestMeter()
         self._band = BandMeter(SAMPLE_RATE)
 
@@ -93,7 +83,7 @@ class _Analysis:
         self._job.check()
         scored = self._scorer.finish()
         self._job.progress(self._speech.total / SAMPLE_RATE, self._speech.total / SAMPLE_RATE)
-        common = self._detector.calibration
+        common = self._model.calibration
         calibration = common.for_stream(reader.info.codec, reader.bit_rate)
         if calibration is not common:
             stream = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
@@ -109,7 +99,7 @@ class _Analysis:
                 if self._scorer.add(window):
                     self._job.check()
 
-    def _report(self, scored: list[ScoredWindow], calibration: Calibration, reader: AudioReader) -> AudioReport:
+    def _report(self, scored: list[ScoredWindow], calibration: VoiceCalibration, reader: AudioReader) -> AudioReport:
         quality = Quality(
             audio_seconds=self._speech.total / SAMPLE_RATE,
             speech_seconds=self._speech.speech / SAMPLE_RATE,
@@ -119,7 +109,7 @@ class _Analysis:
             band_db=self._band.band_db(),
         )
         cut_off = CUT_OFF.format(seconds=quality.audio_seconds) if reader.cut_off else None
-        message = refusal(quality, self._detector.input.min_speech_seconds)
+        message = refusal(quality, self._model.input.min_speech_seconds)
         finite = [window for window in scored if np.isfinite(window.logit)]
         if len(finite) < len(scored):
             log.warning("the model gave no finite score", extra={"windows": len(scored) - len(finite)})
@@ -128,10 +118,9 @@ class _Analysis:
         if message is not None:
             message = " ".join(filter(None, (message, cut_off)))
             return self._answer(quality, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [])
-        logit = aggregate(np.array([window.logit for window in finite]), calibration.aggregation)
-        score = round(probability(logit, calibration), 4)
+        score = calibration.aggregate([window.logit for window in finite])
         evidence = segments(finite, calibration, self._settings.audio_max_segments)
-        return self._answer(quality, cut_off, score, verdict(score, calibration.thresholds), evidence)
+        return self._answer(quality, cut_off, score, calibration.verdict(score), evidence)
 
     def _answer(
         self, quality: Quality, message: str | None, score: float, judged: Verdict, evidence: list[Segment]
@@ -144,7 +133,7 @@ class _Analysis:
             speech_duration=round(quality.speech_seconds, 3),
             sample_rate=SAMPLE_RATE,
             segments=evidence,
-            model=self._detector.bundle.model,
+            model=self._model.info,
             processing_seconds=round(self._job.elapsed(), 3),
             message=message,
         )
@@ -157,20 +146,7 @@ def build_analyzer(settings: AudioSettings) -> AudioAnalyzer:
         BundleError: a bundle must not be served.
     """
     runtime = settings.runtime()
-    detector = Detector(
-        load_bundle(
-            settings.model_dir or settings.bundle_dir("audio"),
-            task="audio-deepfake",
-            runtime=runtime,
-            variant=settings.model_variant,
-        )
-    )
-    # One frame depends on the one before: more threads would only wait for each other.
-    voice_activity = VoiceActivity(
-        load_bundle(
-            settings.voice_activity_dir or settings.bundle_dir("voice_activity"),
-            task="voice-activity",
-            runtime=dataclasses.replace(runtime, threads=1),
-        )
-    )
-    return AudioAnalyzer(detector, voice_activity, settings)
+    model_dir = settings.model_dir or settings.bundle_dir("audio")
+    voice_activity_dir = settings.voice_activity_dir or settings.bundle_dir("voice_activity")
+    model = VoiceModel.load(model_dir, runtime, settings.model_variant)
+    return AudioAnalyzer(model, VoiceActivity.load(voice_activity_dir, runtime), settings)

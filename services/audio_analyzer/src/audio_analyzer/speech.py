@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sg_common.bundle import Bundle
-from sg_common.errors import BundleError
-
-from audio_analyzer.spec import SpeechRules, VoiceActivityInput, read_part
+from sg_common.bundle.load import Bundle, load_bundle
+from sg_common.bundle.spec import SpeechRules, VoiceActivitySpec
+from sg_common.runtime import Runtime
 
 Samples = npt.NDArray[np.float32]
 
@@ -109,31 +110,31 @@ class SpeechGate:
 
 
 class VoiceActivity:
-    """The voice-activity bundle. Shared by all analyses; `SpeechStream` holds the state of one.
+    """The voice-activity bundle. Shared by all analyses; `SpeechStream` holds the state of one."""
 
-    Raises:
-        BundleError: `model.json` lacks something or does not fit its graph.
-    """
+    def __init__(self, bundle: Bundle[VoiceActivitySpec]) -> None:
+        self.input = bundle.spec.input
+        self.rules = bundle.spec.calibration
+        self._bundle = bundle
 
-    def __init__(self, bundle: Bundle) -> None:
-        self.bundle = bundle
-        self.input = read_part(bundle, "input", VoiceActivityInput)
-        self.rules = read_part(bundle, "calibration", SpeechRules)
-        names = bundle.output_names
-        missing = {bundle.spec.output.name, *self.input.state.outputs} - set(names)
-        if missing:
-            raise BundleError(f"{bundle.directory}: the graph has no output '{min(missing)}'")
-        self._probability_index = names.index(bundle.spec.output.name)
-        self._state_indices = [names.index(name) for name in self.input.state.outputs]
+    @classmethod
+    def load(cls, directory: Path, runtime: Runtime) -> VoiceActivity:
+        """Load a bundle.
+
+        Raises:
+            BundleError: it must not be served.
+        """
+        # One frame depends on the one before: more threads would only wait for each other.
+        return cls(load_bundle(directory, VoiceActivitySpec, dataclasses.replace(runtime, threads=1)))
 
     def initial_state(self) -> list[Samples]:
         return [np.zeros(self.input.state.shape, dtype=np.float32) for _ in self.input.state.inputs]
 
     def probabilities(self, rows: Samples, state: list[Samples]) -> tuple[Samples, list[Samples]]:
         """Speech probabilities (frames,) of frames with their context (frames, context + frame), and the new state."""
-        feeds = {self.bundle.spec.input.name: rows, **dict(zip(self.input.state.inputs, state, strict=True))}
-        outputs = self.bundle.run(feeds)
-        return outputs[self._probability_index].reshape(len(rows)), [outputs[i] for i in self._state_indices]
+        feeds = {self.input.name: rows, **dict(zip(self.input.state.inputs, state, strict=True))}
+        scores, *new_state = self._bundle.run(feeds)
+        return scores.reshape(len(rows)), new_state
 
 
 class SpeechStream:

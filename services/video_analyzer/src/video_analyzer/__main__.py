@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from sg_common.main import main
+from sg_common.cli.main import service_main
 
-from video_analyzer.door import SERVICE
+from video_analyzer.service import SERVICE
 
-sys.exit(main(SERVICE))
+sys.exit(service_main(SERVICE))

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-from sg_common.analysis import AnalysisOptions, Job, ModelInfo, Status
-from sg_common.bundle import load_bundle
-from sg_common.errors import BundleError
-from sg_common.media import Frame, VideoReader, open_video
+from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Status
+from sg_common.media import VideoInfo, open_video
 
-from video_analyzer.calibration import as_logits, read_task_fields
-from video_analyzer.detector import ClipSearch, Face, FaceDetector
-from video_analyzer.quality import Flaw, QualityGates, describe, grey_face, inner
+from video_analyzer.detector import FaceDetector
+from video_analyzer.following import FaceFollower, FoundFace
+from video_analyzer.model import FaceModel
+from video_analyzer.quality import QualityGates, describe
 from video_analyzer.report import VideoReport
-from video_analyzer.scoring import MORE, Box, ClipEvidence, Conclusion, JudgedFace
+from video_analyzer.scoring import MORE, ClipEvidence, Conclusion, JudgedFace
 from video_analyzer.settings import VideoSettings
-from video_analyzer.tracks import Track, Tracker, displayed
 
 PALETTE = (
     "The picture has a palette of few colours, as a GIF has, which hides what is judged; "
     "send the video that it was made from."
 )
 CUT_OFF = "The file is cut off: its header promises more than is there. Send the whole file to have all of it judged."
-ACCURACY_BUDGET = 0.01
-"""AUC that a faster variant of the model may lose."""
 
 
 class VideoAnalyzer:
@@ -43,35 +36,15 @@ class VideoAnalyzer:
     def __init__(self, settings: VideoSettings) -> None:
         self._settings = settings
         runtime = settings.runtime()
-        self._bundle = load_bundle(
-            settings.model_dir or settings.bundle_dir("video"),
-            task="face-manipulation",
-            runtime=runtime,
-            variant=settings.model_variant,
-            accuracy_budget=ACCURACY_BUDGET,
+        self._model = FaceModel.load(
+            settings.model_dir or settings.bundle_dir("video"), runtime, settings.model_variant
         )
-        self._input, self._calibration = read_task_fields(self._bundle.spec)
-        self._detector_bundle = load_bundle(
-            settings.face_detector_dir or settings.bundle_dir("face_detector"), task="face-detection", runtime=runtime
-        )
-        try:
-            self._detector = FaceDetector(self._detector_bundle, self._detector_bundle.spec.input.model_dump())
-        except (TypeError, ValueError) as error:
-            raise BundleError(f"{self._detector_bundle.spec.name}: input: {error}") from error
-        self._gates = QualityGates(settings.video_min_face_pixels or self._input.min_face_pixels)
+        self._detector = FaceDetector.load(settings.face_detector_dir or settings.bundle_dir("face_detector"), runtime)
+        self._gates = QualityGates(settings.video_min_face_pixels or self._model.input.min_face_pixels)
 
     @property
-    def model(self) -> ModelInfo:
-        return self._bundle.model
-
-    def self_test(self) -> None:
-        """Run both bundles' golden inputs.
-
-        Raises:
-            BundleError: a model does not answer as its bundle says.
-        """
-        self._bundle.self_test()
-        self._detector_bundle.self_test()
+    def model(self) -> LoadedModel:
+        return self._model.info
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> VideoReport:
         """Judge the faces of one video file.
@@ -81,7 +54,15 @@ class VideoAnalyzer:
         Raises:
             ServiceError: as in `sg_common.errors`; `MissingStream` when the file has no video.
         """
-        clip = _Clip(ClipEvidence(self._calibration), ClipSearch(self._detector))
+        clip = self._read(path, options, job)
+        return self._report(clip, options, job)
+
+    def examine(self, path: Path, options: AnalysisOptions, job: Job) -> Examination:
+        """Judge a file as `analyze` does and give what calibration is fitted on; raises the same."""
+        clip = self._read(path, options, job)
+        return Examination(clip.evidence.conclude(clip.follower.tracker.tracks), clip.evidence.face_pixels)
+
+    def _read(self, path: Path, options: AnalysisOptions, job: Job) -> _Clip:
         with open_video(
             path,
             sample_rate=options.sample_rate,
@@ -89,36 +70,23 @@ class VideoAnalyzer:
             limits=self._settings.decode_limits(),
             job=job,
         ) as reader:
+            clip = _Clip(reader.info, ClipEvidence(self._model.calibration), self._follower())
             for frame in reader:
                 job.check()
                 if reader.info.palette:
                     break
-                self._search(clip, frame)
+                faces = clip.follower.faces(frame)
+                if faces:
+                    clip.waiting.append(_WaitingFrame(frame.number, frame.time, faces))
                 if clip.pending_crops >= self._settings.video_batch_size:
                     self._judge(clip, job)
                 job.progress(frame.time, reader.info.duration)
             self._judge(clip, job)
-            return self._report(clip, reader, options, job)
+            clip.cut_off = reader.cut_off
+            return clip
 
-    def _search(self, clip: _Clip, frame: Frame) -> None:
-        """Find and follow the frame's faces; those fit to be judged wait for the next batch."""
-        clip.analyzed_frames += 1
-        found = sorted(clip.search.faces(frame.rgb), key=lambda face: -face.width * face.height)
-        faces = found[: self._settings.video_max_faces]
-        clip.crowded_out += len(found) - len(faces)
-        waiting = _WaitingFrame(frame.number, frame.time)
-        for face, track in zip(faces, clip.tracker.update(frame.rgb, frame.time, faces, frame.scale), strict=True):
-            if track is None:
-                continue
-            flaw = self._gates.check(frame.rgb, face, frame.scale)
-            if flaw is not None:
-                clip.flaws[flaw] += 1
-                continue
-            track.motion.see(frame.time, grey_face(inner(frame.rgb, face)), track.box)
-            crop = self._input.crop(frame.rgb, face)
-            waiting.faces.append(_WaitingFace(track, displayed_box(face, frame), crop))
-        if waiting.faces:
-            clip.waiting.append(waiting)
+    def _follower(self) -> FaceFollower:
+        return FaceFollower(self._detector, self._model.input, self._gates, self._settings.video_max_faces)
 
     def _judge(self, clip: _Clip, job: Job) -> None:
         """Score the waiting crops, a batch at a time, and take in their frames."""
@@ -127,27 +95,25 @@ class VideoAnalyzer:
         for start in range(0, len(waiting), self._settings.video_batch_size):
             job.check()
             batch = waiting[start : start + self._settings.video_batch_size]
-            scores = self._bundle.scores(self._input.tensor([face.crop for face in batch]))
-            logits.extend(as_logits(scores, self._bundle.spec.output.kind))
+            logits.extend(self._model.logits([face.crop for face in batch]))
         scored = iter(logits)
         for frame in clip.waiting:
             judged = [JudgedFace(face.track, next(scored), face.box) for face in frame.faces]
             clip.evidence.add_frame(frame.number, frame.time, judged)
         clip.waiting.clear()
-        for track in clip.tracker.prune():
+        for track in clip.follower.tracker.prune():
             clip.evidence.stray_logits.extend(track.logits)
             clip.evidence.stray_different += track.motion.different
 
-    def _report(self, clip: _Clip, reader: VideoReader, options: AnalysisOptions, job: Job) -> VideoReport:
-        info = reader.info
-        tracks, evidence = clip.tracker.tracks, clip.evidence
+    def _report(self, clip: _Clip, options: AnalysisOptions, job: Job) -> VideoReport:
+        tracks, evidence, info = clip.follower.tracker.tracks, clip.evidence, clip.info
         conclusion = evidence.conclude(tracks)
         return VideoReport(
             manipulation_probability=conclusion.probability,
             verdict=conclusion.verdict,
             status=conclusion.status,
             total_frames=info.total_frames,
-            analyzed_frames=clip.analyzed_frames,
+            analyzed_frames=clip.follower.frames,
             video_duration=info.duration,
             fps=info.fps,
             resolution=f"{info.width}x{info.height}",
@@ -156,48 +122,47 @@ class VideoAnalyzer:
             suspicious_frames=evidence.suspicious_frames(),
             model=self.model,
             processing_seconds=job.elapsed(),
-            message=PALETTE if info.palette else self._message(clip, conclusion, options, reader.cut_off),
+            message=PALETTE if info.palette else self._message(clip, conclusion, options),
         )
 
-    def _message(self, clip: _Clip, conclusion: Conclusion, options: AnalysisOptions, cut_off: bool) -> str | None:
+    def _message(self, clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> str | None:
         """What a person should know about the evidence, or None."""
         sentences = []
         if conclusion.reason is not None:
             sentences.append(_reason(clip, conclusion, options))
-        sentences.append(describe(clip.flaws, self._gates.min_face_pixels))
-        if clip.crowded_out:
+        sentences.append(describe(clip.follower.flaws, self._gates.min_face_pixels))
+        if clip.follower.crowded_out:
             limit = self._settings.video_max_faces
             sentences.append(f"Only the {limit} largest faces of a frame were followed.")
-        if cut_off:
+        if clip.cut_off:
             sentences.append(CUT_OFF)
         return " ".join(filter(None, sentences)) or None
 
 
-@dataclass
-class _WaitingFace:
-    track: Track
-    box: Box
-    crop: npt.NDArray[np.uint8]
+@dataclass(frozen=True)
+class Examination:
+    """What a clip gives before it is put into words. `face_pixels`: mean longer side of the judged faces."""
+
+    conclusion: Conclusion
+    face_pixels: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class _WaitingFrame:
     number: int
     time: float
-    faces: list[_WaitingFace] = field(default_factory=list)
+    faces: list[FoundFace]
 
 
 @dataclass
 class _Clip:
     """The state of one analysis."""
 
+    info: VideoInfo
     evidence: ClipEvidence
-    search: ClipSearch
-    tracker: Tracker = field(default_factory=Tracker)
+    follower: FaceFollower
     waiting: list[_WaitingFrame] = field(default_factory=list)
-    flaws: Counter[Flaw] = field(default_factory=Counter)
-    analyzed_frames: int = 0
-    crowded_out: int = 0
+    cut_off: bool = False
 
     @property
     def pending_crops(self) -> int:
@@ -206,8 +171,8 @@ class _Clip:
 
 def _reason(clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> str:
     """Why there is no full verdict, and what the caller can do about it."""
-    frames = f"{clip.analyzed_frames} analysed frame{'' if clip.analyzed_frames == 1 else 's'}"
-    if not clip.tracker.tracks:
+    frames = f"{clip.follower.frames} analysed frame{'' if clip.follower.frames == 1 else 's'}"
+    if not clip.follower.tracker.tracks:
         sentence = f"No face was found in the {frames}"
     else:
         sentence = f"Of the {frames}, {conclusion.reason}"
@@ -216,12 +181,3 @@ def _reason(clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> st
         advice = f"use a sample_rate below {options.sample_rate}, or none"
     status = "" if conclusion.status is Status.INCONCLUSIVE else "; the verdict stays uncertain"
     return f"{sentence}{status}: {advice}."
-
-
-def displayed_box(face: Face, frame: Frame) -> Box:
-    """The face as (x, y, width, height) in whole pixels of the displayed video, clipped to it."""
-    box = displayed(face, frame.scale)
-    height, width = (round(side / frame.scale) for side in frame.rgb.shape[:2])
-    x0, y0 = max(0, round(box.x)), max(0, round(box.y))
-    x1, y1 = min(width, round(box.x + box.width)), min(height, round(box.y + box.height))
-    return x0, y0, max(0, x1 - x0), max(0, y1 - y0)

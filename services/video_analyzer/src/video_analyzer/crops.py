@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from sg_common.bundle.spec import FaceInput
 
 from video_analyzer import pixels
 from video_analyzer.detector import Face
@@ -57,6 +58,15 @@ def face_views(
     if native_face_pixels is None:
         return crop
     return np.concatenate([crop, native_crop(frame_rgb, face, crop_scale, size, native_face_pixels)])
+
+
+def crop_face(frame_rgb: Pixels, face: Face, spec: FaceInput) -> Pixels:
+    """What a bundle's graph looks at of a face: `face_views` as its `input` says.
+
+    Raises:
+        ValueError: the box is empty or does not touch the frame.
+    """
+    return face_views(frame_rgb, face, spec.crop_scale, spec.size, spec.native_face_pixels)
 
 
 def _square(frame_rgb: Pixels, face: Face, side: int) -> Pixels:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from sg_common.bundle.load import load_bundle
+from sg_common.bundle.spec import FaceDetectionSpec, FrameInput
+from sg_common.runtime import Runtime
 
 from video_analyzer import pixels
 
@@ -16,7 +20,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class Session(Protocol):
-    """A loaded graph: named input arrays in, its outputs in the graph's order."""
+    """A loaded graph: named input arrays in; the cells' logits, then their points, out."""
 
     def run(self, feeds: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]: ...
 
@@ -39,36 +43,6 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class DetectorConfig:
-    """How frames are scaled for the graph and which cells count as faces.
-
-    ``long_sides`` are the lengths, in pixels, to which a frame's longer side is scaled, one pass each:
-    the network sees faces of about 14 to 100 pixels, so the first pass finds small faces and the
-    others large ones. Both sides are padded to a multiple of ``multiple``.
-    """
-
-    input_name: str = "image"
-    long_sides: tuple[int, ...] = (320, 128)
-    multiple: int = 32
-    stride: int = 4
-    score_threshold: float = 0.5
-    iou_threshold: float = 0.3
-
-    @classmethod
-    def from_input(cls, config: dict[str, Any]) -> DetectorConfig:
-        """Read the ``input`` object of a ``face-detection`` bundle; absent keys keep their defaults."""
-        default = cls()
-        return cls(
-            input_name=str(config.get("name", default.input_name)),
-            long_sides=tuple(int(side) for side in config.get("long_sides", default.long_sides)),
-            multiple=int(config.get("multiple", default.multiple)),
-            stride=int(config.get("stride", default.stride)),
-            score_threshold=float(config.get("score_threshold", default.score_threshold)),
-            iou_threshold=float(config.get("iou_threshold", default.iou_threshold)),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Search:
     """Faces found in one frame, surest first, by all passes (``full``) or by the coarsest alone.
 
@@ -88,9 +62,19 @@ class FaceDetector:
     workshops 2019, with its score-weighted suppression of overlapping boxes.
     """
 
-    def __init__(self, session: Session, input_config: dict[str, Any]) -> None:
+    def __init__(self, session: Session, config: FrameInput | None = None) -> None:
         self._session = session
-        self._config = DetectorConfig.from_input(input_config)
+        self._config = config or FrameInput()
+
+    @classmethod
+    def load(cls, directory: Path, runtime: Runtime) -> FaceDetector:
+        """Load a face-detection bundle.
+
+        Raises:
+            BundleError: it must not be served.
+        """
+        bundle = load_bundle(directory, FaceDetectionSpec, runtime)
+        return cls(bundle, bundle.spec.input)
 
     def detect(self, frame_rgb: Frame) -> list[Face]:
         """Find the faces of one RGB frame, uint8 [H, W, 3], surest first.
@@ -133,7 +117,7 @@ class FaceDetector:
         padded = [-(-side // self._config.multiple) * self._config.multiple for side in inner]
         canvas = np.zeros((1, padded[1], padded[0], 3), np.uint8)
         canvas[0, : inner[1], : inner[0]] = picture
-        logits, regressors = self._session.run({self._config.input_name: canvas})[:2]
+        logits, regressors = self._session.run({self._config.name: canvas})[:2]
         threshold = self._config.score_threshold
         rows, columns = np.nonzero(logits[0, :, :, 0] >= np.log(threshold / (1 - threshold)))
         scores = 1 / (1 + np.exp(-logits[0, rows, columns, 0].astype(np.float32)))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, Status, Verdict
+from sg_common.bundle.calibration import Calibration
 
-from video_analyzer.calibration import Calibration
+from video_analyzer.following import Box
 from video_analyzer.report import FaceTrack, SuspiciousFrame, TimelinePoint
 from video_analyzer.tracks import Track
 
@@ -23,8 +25,6 @@ MORE = "send a longer clip that shows the face larger and clearer"
 ALIVE = "send a clip in which the person moves and speaks"
 LARGEST_SUPPORT = 8
 FRAMES_PER_SUPPORT = 16
-
-Box = tuple[int, int, int, int]
 
 
 def needed_support(judged_frames: int) -> int:
@@ -78,8 +78,14 @@ class JudgedFace:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What the evidence of a clip supports. `reason`: why it is not a full verdict, else None; `advice`: what helps."""
+    """What the evidence of a clip supports.
 
+    Attributes:
+        logit: the aggregated logit behind the probability; None where nothing could be judged.
+        reason: why it is not a full verdict, else None.
+    """
+
+    logit: float | None
     probability: float
     verdict: Verdict
     status: Status
@@ -93,18 +99,26 @@ class ClipEvidence:
 
     Attributes:
         judged_frames: frames in which at least one face was judged.
+        judged_faces: faces judged in them.
         stray_logits, stray_different: of tracks that were dropped for there being too many.
         judged_seconds: from the first judged frame to the last.
     """
 
     calibration: Calibration
     judged_frames: int = 0
+    judged_faces: int = 0
     stray_logits: array[float] = field(default_factory=lambda: array("d"))
     stray_different: int = 0
     judged_seconds: float = 0.0
     timeline: Timeline = field(default_factory=Timeline)
     _first_judged: float | None = None
     _worst: list[tuple[float, int, SuspiciousFrame]] = field(default_factory=list)
+    _face_pixels: int = 0
+
+    @property
+    def face_pixels(self) -> float:
+        """Mean longer side of the judged faces, pixels of the displayed video; 0 without any."""
+        return self._face_pixels / max(1, self.judged_faces)
 
     def add_frame(self, number: int, time: float, faces: Iterable[JudgedFace]) -> None:
         """Take in a frame's judged faces; frames come in order of time."""
@@ -114,6 +128,8 @@ class ClipEvidence:
         self.judged_frames += 1
         self._first_judged = time if self._first_judged is None else self._first_judged
         self.judged_seconds = time - self._first_judged
+        self.judged_faces += len(judged)
+        self._face_pixels += sum(max(face.box[2:]) for face in judged)
         for face in judged:
             face.track.logits.append(face.logit)
         worst = max(judged, key=lambda face: face.logit)
@@ -134,13 +150,14 @@ class ClipEvidence:
         """The tracks in order of first appearance."""
         faces = []
         for track in sorted(tracks, key=lambda track: track.number):
-            probability = self._track_probability(track)
+            logit = self._track_logit(track)
+            probability = UNKNOWN_PROBABILITY if logit is None else float(self.calibration.probability(logit))
             faces.append(
                 FaceTrack(
                     track=track.number,
                     first_seen=track.first_seen,
                     last_seen=track.last_seen,
-                    manipulation_probability=UNKNOWN_PROBABILITY if probability is None else probability,
+                    manipulation_probability=probability,
                 )
             )
         return faces
@@ -154,18 +171,18 @@ class ClipEvidence:
         stands but the verdict is `uncertain`; with one judged frame the clip is inconclusive.
         """
         kept = list(tracks)
-        supported = [(track, p) for track in kept if (p := self._track_probability(track)) is not None]
+        supported = [(track, logit) for track in kept if (logit := self._track_logit(track)) is not None]
         if supported:
-            alive = [p for track, p in supported if not track.motion.still]
-            if not alive:
-                reason = "nothing in the face moves but the camera"
-                probability = max(p for _, p in supported)
-                return Conclusion(probability, Verdict.UNCERTAIN, Status.SUCCESS, reason, ALIVE)
-            probability = max(alive)
-            return Conclusion(probability, self.calibration.verdict(probability), Status.SUCCESS, None)
+            alive = [logit for track, logit in supported if not track.motion.still]
+            if alive:
+                return self._judged(max(alive))
+            conclusion = self._judged(max(logit for _, logit in supported))
+            reason = "nothing in the face moves but the camera"
+            return replace(conclusion, verdict=Verdict.UNCERTAIN, reason=reason, advice=ALIVE)
         if self.judged_frames < FULL_SUPPORT - 1:
             found = "no face" if self.judged_frames == 0 else "a face in only one frame"
             return Conclusion(
+                None,
                 UNKNOWN_PROBABILITY,
                 Verdict.INCONCLUSIVE,
                 Status.INCONCLUSIVE,
@@ -174,23 +191,29 @@ class ClipEvidence:
         pooled = array("d", self.stray_logits)
         for track in kept:
             pooled.extend(track.logits)
-        probability = self.calibration.aggregate(pooled)
+        conclusion = self._judged(self._aggregate(pooled))
         different = sum(track.motion.different for track in kept) + self.stray_different
-        short: str | None = None
         if self.judged_frames < FULL_SUPPORT:
-            short = f"a face could be judged in only two frames, and a verdict needs {FULL_SUPPORT}"
+            reason = f"a face could be judged in only two frames, and a verdict needs {FULL_SUPPORT}"
         elif self.judged_seconds < LEAST_SECONDS:
-            short = (
+            reason = (
                 f"a face could be judged over only {self.judged_seconds:.1f} s, and a verdict needs {LEAST_SECONDS:g} s"
             )
         elif different < FULL_SUPPORT:
-            short = f"those with a face show no {FULL_SUPPORT} different pictures of it"
-        if short is not None:
-            return Conclusion(probability, Verdict.UNCERTAIN, Status.SUCCESS, short)
-        return Conclusion(probability, self.calibration.verdict(probability), Status.SUCCESS, None)
+            reason = f"those with a face show no {FULL_SUPPORT} different pictures of it"
+        else:
+            return conclusion
+        return replace(conclusion, verdict=Verdict.UNCERTAIN, reason=reason)
 
-    def _track_probability(self, track: Track) -> float | None:
+    def _judged(self, logit: float) -> Conclusion:
+        probability = float(self.calibration.probability(logit))
+        return Conclusion(logit, probability, self.calibration.verdict(probability), Status.SUCCESS, None)
+
+    def _aggregate(self, logits: array[float]) -> float:
+        return self.calibration.aggregation(np.asarray(logits, np.float64))
+
+    def _track_logit(self, track: Track) -> float | None:
         """None where the track has too few different judged frames, or those lie too close together."""
         if track.motion.different < needed_support(self.judged_frames) or track.motion.seconds < LEAST_SECONDS:
             return None
-        return self.calibration.aggregate(track.logits)
+        return self._aggregate(track.logits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import Field
-from sg_common.media.video import FrameBudget
+from sg_common.media import FrameBudget
 from sg_common.settings import ServiceSettings, model_dir_field
 
 _BUDGET = FrameBudget()

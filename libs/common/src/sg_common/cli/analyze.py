@@ -7,16 +7,18 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report, Status
 from sg_common.cli.arguments import add_sample_rate
-from sg_common.errors import BundleError, MissingStream, NotMedia, ServiceError
+from sg_common.cli.status import ExitStatus
+from sg_common.errors import MissingStream, NotFound, NotMedia, ServiceError
+from sg_common.media import Decoders
 from sg_common.observability import configure_logging
 from sg_common.service import AnalyzerService
 
-EXIT_UNREADABLE = 2
 _WORDS = {
     "likely_authentic": "likely authentic",
     "uncertain": "uncertain",
@@ -46,32 +48,36 @@ def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace) -> int:
-    """Judge every file with every analyzer that finds its stream; the exit status."""
+    """Judge every file with every analyzer that finds its stream; the exit status.
+
+    Raises:
+        ConfigurationError: a setting or a model bundle cannot work.
+    """
     settings = {service.kind: service.settings() for service in services}
     configure_logging("cli", "WARNING", "text")
-    try:
-        analyzers = [service.build(settings[service.kind]) for service in services]
-    except BundleError as error:
-        print(f"the model is refused: {error}", file=sys.stderr)
-        return EXIT_UNREADABLE
     chosen = AnalysisOptions(sample_rate=options.sample_rate)
     unreadable = 0
-    for path in options.files:
-        outcomes = _judge(path, analyzers, chosen)
-        judged = any(outcome.report is not None for outcome in outcomes)
-        unreadable += not judged
-        _print_json(path, outcomes) if options.json else _print_text(path, outcomes)
-    return EXIT_UNREADABLE if unreadable else 0
+    with closing(Decoders(settings[services[0].kind].decoder_parent_files)) as decoders:
+        decoders.prepare()  # it loads beside the models
+        analyzers = [service.build(settings[service.kind]) for service in services]
+        for path in options.files:
+            outcomes = _judge(path, analyzers, chosen, decoders)
+            judged = any(outcome.report is not None for outcome in outcomes)
+            unreadable += not judged
+            _print_json(path, outcomes) if options.json else _print_text(path, outcomes)
+    return ExitStatus.REFUSED if unreadable else ExitStatus.DONE
 
 
-def _judge(path: Path, analyzers: Sequence[Analyzer], options: AnalysisOptions) -> list[_Outcome]:
+def _judge(path: Path, analyzers: Sequence[Analyzer], options: AnalysisOptions, decoders: Decoders) -> list[_Outcome]:
     outcomes = []
     for analyzer in analyzers:
         progress = _ProgressLine(f"{path.name}: {analyzer.kind}")
-        job = Job(on_progress=progress.update)
+        job = Job(on_progress=progress.update, decoders=decoders)
         try:
+            if not path.exists():
+                raise NotFound(f"{path}: no such file")
             if not path.is_file():
-                raise NotMedia(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")
+                raise NotMedia(f"{path}: not a regular file")
             outcomes.append(_Outcome(analyzer.kind, analyzer.analyze(path, options, job), None))
         except ServiceError as error:
             outcomes.append(_Outcome(analyzer.kind, None, error))

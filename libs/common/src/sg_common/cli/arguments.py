@@ -1,19 +1,38 @@
-"""Arguments that several verbs have."""
+"""Arguments that several verbs have, and those of verbs whose modules load what only they need."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+from sg_common.errors import InvalidOption
+from sg_common.sources.request import read_options
 
 
 def add_sample_rate(parser: argparse.ArgumentParser) -> None:
     """`--sample-rate N`, at least 1."""
     parser.add_argument(
-        "--sample-rate", type=_positive, metavar="N", help="video: analyse exactly one frame in N (default: a budget)"
+        "--sample-rate",
+        type=_sample_rate,
+        metavar="N",
+        help="of pictures: analyse exactly one in N (default: a budget)",
     )
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+def _sample_rate(text: str) -> int | None:
+    try:
+        return read_options({"sample_rate": text}).sample_rate
+    except InvalidOption as error:
+        raise argparse.ArgumentTypeError(error.detail) from error
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verbs of `model`."""
+    verbs = parser.add_subparsers(dest="model_verb", required=True, metavar="{check,inspect}")
+    for name, text in (
+        ("check", "check every file of a bundle, and run its golden input by every variant that this CPU can run"),
+        ("inspect", "what a bundle is, which variant this CPU runs, its thresholds, and what a row costs"),
+    ):
+        verbs.add_parser(name, help=text, description=text).add_argument(
+            "directory", type=Path, metavar="DIR", help="the bundle's folder, which holds model.json"
+        )

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from sg_common.cli.status import ExitStatus
 from sg_common.service import AnalyzerService
 
 _POLL_SECONDS = 0.2
@@ -42,7 +43,12 @@ def run_serve(services: Sequence[AnalyzerService]) -> int:
     # A second signal would cut short what the others still have in flight.
     if not told_to_end:
         _terminate(children)
-    return max(abs(child.wait()) for child in children)
+    return max(_status(child.wait()) for child in children)
+
+
+def _status(code: int) -> int:
+    """A service's exit status; one that a signal killed did not end as it should."""
+    return code if code >= 0 else ExitStatus.BUG
 
 
 def _terminate(children: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from sg_common.analysis import AnalysisOptions
-from sg_common.errors import QueueUnavailable
-from sg_common.sources.s3 import S3Object, S3Version, make_client, translated_errors
-from sg_common.worker.results import ResultName, normal_prefix, result_folder
+from sg_common.aws.objects import ObjectStore, S3Object, S3Version
+from sg_common.aws.sqs import SqsQueue
+from sg_common.results import Result, ResultName, ResultStore
+from sg_common.sources.request import S3Message
 
-KINDS = ("audio", "video")
-_BATCH = 10
-_SEND_ATTEMPTS = 4
+_POLL_SECONDS = 2.0
 
 
 @dataclass
@@ -29,111 +23,88 @@ class Item:
     kind: str
     options: AnalysisOptions
     known: set[str] = field(default_factory=set)
-    result: dict[str, Any] | None = None
+    result: Result | None = None
 
     @property
     def name(self) -> str:
         return str(self.version.target)
 
+    def message(self) -> str:
+        """Our own message for it."""
+        target = self.version.target
+        message = S3Message(
+            s3_bucket=target.bucket,
+            s3_key=target.key,
+            version_id=self.version.version_id,
+            **self.options.model_dump(),
+        )
+        return message.model_dump_json(exclude_none=True)
+
 
 class Submission:
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._s3, self._sqs = make_client("s3"), make_client("sqs")
-        self._prefix = normal_prefix(options.results_prefix)
-        self._options = options
-        given = {kind: getattr(options, f"{kind}_queue") for kind in KINDS}
-        self.queues: dict[str, str] = {kind: url for kind, url in given.items() if url}
+    """The queues of several kinds of workers, and the store where their results come to lie.
 
-    def items(self) -> list[Item]:
-        """Every object that was named, for every kind of worker.
+    Every method raises `ServiceError` when the store or a queue does not do what it is asked.
 
-        Raises:
-            ServiceError: an address is wrong, or the store does not answer.
+    Args:
+        queues: the addresses of the queues, by kind.
+    """
+
+    def __init__(self, queues: Mapping[str, str], results_prefix: str, store: ObjectStore | None = None) -> None:
+        self._queues = {kind: SqsQueue(url) for kind, url in queues.items()}
+        self._store = store or ObjectStore()
+        self._results = ResultStore(self._store, results_prefix)
+
+    def items(self, addresses: Sequence[str], options: Mapping[str, AnalysisOptions]) -> list[Item]:
+        """Every object at these addresses (`s3://BUCKET/KEY`, or a folder `s3://BUCKET/KEY/`), for every queue.
+
+        Args:
+            options: by kind.
         """
-        found = [version for address in self._options.objects for version in self._objects(address)]
-        rate = self._options.sample_rate
-        return [
-            Item(version, kind, AnalysisOptions(sample_rate=rate if kind == "video" else None))
-            for version in found
-            for kind in self.queues
-        ]
+        versions = [version for address in addresses for version in self._versions(address)]
+        return [Item(version, kind, options[kind]) for version in versions for kind in self._queues]
 
-    def _objects(self, address: str) -> Iterator[S3Version]:
+    def _versions(self, address: str) -> Iterator[S3Version]:
         bucket, _, key = address.removeprefix("s3://").partition("/")
         if key and not key.endswith("/"):
-            yield self._stat(S3Object(bucket, key))
+            yield self._store.stat(S3Object(bucket, key))
             return
-        with translated_errors(address):
-            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
-                for entry in page.get("Contents", []):
-                    if not entry["Key"].startswith(self._prefix) and not entry["Key"].endswith("/"):
-                        yield self._stat(S3Object(bucket, entry["Key"]))
+        for found, _ in self._store.keys(bucket, key):
+            if self._results.is_media(found):
+                yield self._store.stat(S3Object(bucket, found))
 
-    def _stat(self, target: S3Object) -> S3Version:
-        with translated_errors(str(target)):
-            answer = self._s3.head_object(Bucket=target.bucket, Key=target.key)
-        found = S3Object(target.bucket, target.key, answer.get("VersionId"))
-        return S3Version(found, answer["ETag"].strip('"'), answer["ContentLength"])
-
-    def answered_by(self, item: Item) -> set[str]:
-        """The versions of the models whose results are there."""
-        with translated_errors(item.name):
-            return {name.model_version for name, _ in self._results(item)}
+    def disregard_known(self, item: Item) -> None:
+        """From now on, results of the models that have answered for this item do not count."""
+        item.known = {name.model_version for name, _ in self._named(item)}
 
     def look(self, item: Item) -> None:
-        """Read the item's newest result, if there is one by a model version that is not in `known`."""
-        with translated_errors(item.name):
-            for name, key in self._results(item):
-                if name.model_version not in item.known:
-                    answer = self._s3.get_object(Bucket=item.version.target.bucket, Key=key)
-                    item.result = json.loads(answer["Body"].read())
-                    return
+        """Read the item's newest result, if there is one that counts."""
+        for name, place in self._named(item):
+            if name.model_version not in item.known:
+                item.result = self._results.read(place)
+                return
 
-    def _results(self, item: Item) -> Iterator[tuple[ResultName, str]]:
-        """Names and keys of the results that answer this item, newest first."""
-        target = item.version.target
-        folder = result_folder(self._prefix, target.key, item.version.identity)
-        entries = self._s3.list_objects_v2(Bucket=target.bucket, Prefix=folder).get("Contents", [])
-        for entry in sorted(entries, key=lambda entry: entry["LastModified"], reverse=True):
-            name = ResultName.parse(entry["Key"].removeprefix(folder))
-            if name is not None and (name.kind, name.options) == (item.kind, item.options):
-                yield name, entry["Key"]
+    def _named(self, item: Item) -> list[tuple[ResultName, S3Object]]:
+        named = self._results.named(item.version)
+        return [(name, place) for name, place in named if (name.kind, name.options) == (item.kind, item.options)]
 
     def send(self, items: Sequence[Item]) -> None:
-        """Send a message for each item.
+        """Send a message for each item."""
+        for kind, queue in self._queues.items():
+            queue.send([item.message() for item in items if item.kind == kind])
 
-        Raises:
-            ServiceError: the queue does not take them.
+    def wait(self, items: Sequence[Item], timeout: float, on_progress: Callable[[int], None]) -> None:
+        """Look for the items' results until all are there, or for `timeout` seconds.
+
+        Args:
+            on_progress: told how many are there.
         """
-        for kind, url in self.queues.items():
-            bodies = [message_body(item) for item in items if item.kind == kind]
-            for start in range(0, len(bodies), _BATCH):
-                self._send_batch(url, bodies[start : start + _BATCH])
-
-    def _send_batch(self, url: str, bodies: Sequence[str]) -> None:
-        left = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
-        for attempt in range(_SEND_ATTEMPTS):
-            failed = {failure["Id"] for failure in self._try_batch(url, left)}
-            left = [entry for entry in left if entry["Id"] in failed]
-            if not left:
-                return
-            time.sleep(2**attempt / 4)
-        raise QueueUnavailable(f"{url} refuses {len(left)} messages; send them again")
-
-    def _try_batch(self, url: str, entries: list[dict[str, str]]) -> list[dict[str, Any]]:
-        try:
-            failed: list[dict[str, Any]] = self._sqs.send_message_batch(QueueUrl=url, Entries=entries).get("Failed", [])
-        except (ClientError, BotoCoreError) as error:
-            raise QueueUnavailable(f"{url} takes no messages: {error}") from error
-        return failed
-
-
-def message_body(item: Item) -> str:
-    """Our own message for an item."""
-    target = item.version.target
-    body: dict[str, Any] = {"s3_bucket": target.bucket, "s3_key": target.key}
-    if target.version_id not in (None, "null"):
-        body["version_id"] = target.version_id
-    if item.options.sample_rate is not None:
-        body["sample_rate"] = item.options.sample_rate
-    return json.dumps(body)
+        end = time.monotonic() + timeout
+        waiting = list(items)
+        while waiting and time.monotonic() < end:
+            for item in waiting:
+                self.look(item)
+            waiting = [item for item in waiting if item.result is None]
+            on_progress(len(items) - len(waiting))
+            if waiting:
+                time.sleep(min(_POLL_SECONDS, max(0.0, end - time.monotonic())))

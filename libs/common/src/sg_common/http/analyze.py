@@ -12,15 +12,22 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import ValidationError
 
 from sg_common.analysis import AnalysisOptions, Job, Report
-from sg_common.errors import Cancelled, MalformedRequest, ServiceError, Unauthorized
-from sg_common.http.problem import MEDIA_TYPE, Problem
+from sg_common.aws.objects import S3Object
+from sg_common.errors import (
+    Cancelled,
+    MalformedRequest,
+    QueueUnavailable,
+    ServiceError,
+    Unauthorized,
+    UnexpectedFailure,
+    failures,
+)
+from sg_common.http.pool import Ticket
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_upload
-from sg_common.sources.request import S3Request, options_for
-from sg_common.sources.s3 import S3Object
+from sg_common.sources.request import S3Request, read_options, read_request
 
 log = logging.getLogger(__name__)
 
@@ -31,25 +38,20 @@ async def analyze(state: ServiceState, request: Request) -> Response:
     """Answer one request; the place taken for it and its work files are given back in every case."""
     authenticate(state, request)
     analyzer = state.accepting()
-    ticket = state.pool.admit()
-    try:
-        folder = state.workspace.request_folder()
-        ticket.on_release(lambda: state.workspace.release(folder))
-        path = folder / "media"
-        started = time.perf_counter()
-        source, options = await _receive(state, request, path)
-        state.metrics.receive_seconds.labels(source).observe(time.perf_counter() - started)
-        job = Job(state.settings.request_timeout_seconds)
-    except BaseException as error:
-        ticket.release()
-        _count(state, error)
-        raise
-
-    try:
-        report = await state.pool.run(ticket, job, lambda: analyzer.analyze(path, options, job), _gone(request))
-    except BaseException as error:
-        _count(state, error)
-        raise
+    with state.pool.admit() as ticket:
+        try:
+            folder = state.workspace.request_folder()
+            ticket.on_release(lambda: state.workspace.release(folder))
+            path = folder / "media"
+            started = time.perf_counter()
+            source, options = await _receive(state, request, ticket, path)
+            state.metrics.receive_seconds.labels(source).observe(time.perf_counter() - started)
+            heeded = state.service.heeded(options)
+            job = state.job(state.settings.request_timeout_seconds)
+            report = await state.pool.analyse(ticket, job, lambda: analyzer.analyze(path, heeded, job), _gone(request))
+        except BaseException as error:
+            _count(state, error)
+            raise
     state.metrics.judged(report)
     _log_report(report)
     return Response(report.model_dump_json(), media_type="application/json")
@@ -67,32 +69,24 @@ def authenticate(state: ServiceState, request: Request) -> None:
         raise Unauthorized("send one of this service's keys in the X-API-Key header")
 
 
-async def _receive(state: ServiceState, request: Request, path: Path) -> tuple[str, AnalysisOptions]:
+async def _receive(state: ServiceState, request: Request, ticket: Ticket, path: Path) -> tuple[str, AnalysisOptions]:
+    settings = state.settings
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        settings = state.settings
         limits = UploadLimits(
             settings.max_upload_bytes, settings.upload_stall_seconds, settings.upload_min_bytes_per_second
         )
-        text = await receive_upload(request, path, limits)
-        return "upload", options_for(state.service.kind, text)
+        return "upload", read_options(await receive_upload(request, path, limits))
     if kind == "application/json":
-        body = await _read_json(state, request)
-        options = options_for(state.service.kind, body.sample_rate)
+        body = read_request(S3Request, await _read_json(state, request))
         target = S3Object(body.s3_bucket, body.s3_key)
-        job = Job(state.settings.request_timeout_seconds)
-        download = asyncio.to_thread(state.s3.fetch, target, path, job)
-        try:
-            await asyncio.shield(running := asyncio.ensure_future(download))
-        except asyncio.CancelledError:
-            job.cancel()
-            await asyncio.wait({running})
-            raise
-        return "s3", options
+        job = Job(settings.request_timeout_seconds)
+        await state.pool.fetch(ticket, job, lambda: state.s3.fetch(target, path, job), _gone(request))
+        return "s3", body.options()
     raise MalformedRequest("send multipart/form-data with a 'file', or application/json with 's3_bucket' and 's3_key'")
 
 
-async def _read_json(state: ServiceState, request: Request) -> S3Request:
+async def _read_json(state: ServiceState, request: Request) -> Any:
     body = bytearray()
     try:
         async with asyncio.timeout(state.settings.upload_stall_seconds):
@@ -103,10 +97,7 @@ async def _read_json(state: ServiceState, request: Request) -> S3Request:
     except TimeoutError as error:
         raise MalformedRequest("the JSON body did not arrive in time") from error
     try:
-        return S3Request.model_validate(json.loads(body), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise MalformedRequest(f"{'.'.join(map(str, first['loc'])) or 'the body'}: {first['msg']}") from error
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise MalformedRequest("the body is not valid JSON") from error
 
@@ -118,12 +109,15 @@ async def _gone(request: Request) -> None:
 
 
 def _count(state: ServiceState, error: BaseException) -> None:
-    code = error.code if isinstance(error, ServiceError) else Cancelled.code
-    if isinstance(error, Exception) and not isinstance(error, ServiceError):
-        code = ServiceError.code
+    match error:
+        case ServiceError():
+            code = error.code
+            log.info("not analysed", extra={"code": error.code, "detail": error.detail})
+        case Exception():
+            code = UnexpectedFailure.code
+        case _:
+            code = Cancelled.code
     state.metrics.analyses.labels(code).inc()
-    if isinstance(error, ServiceError):
-        log.info("not analysed", extra={"code": error.code, "detail": error.detail})
 
 
 def _log_report(report: Report) -> None:
@@ -139,48 +133,21 @@ def _log_report(report: Report) -> None:
     )
 
 
-_PROBLEMS = {
-    400: "Malformed request",
-    401: "API key configured and missing or wrong",
-    403: "Bucket or key prefix not on the allow-list, or S3 denies access",
-    404: "No such object",
-    408: "The upload stalls or is too slow",
-    413: "Larger, longer or with more pixels than the limits",
-    415: "Not a media file",
-    422: "Media that cannot be decoded, or without the needed stream; option out of range",
-    429: "Too busy; carries Retry-After",
-    502: "S3 does not answer or throttles; carries Retry-After",
-    503: "Not ready or draining; carries Retry-After",
-    504: "Deadline passed; the work was cancelled",
-}
+FAILURES = [kind for kind in failures() if kind not in (Cancelled, QueueUnavailable, UnexpectedFailure)]
+"""What a caller may be answered instead of a report; anything else is a bug."""
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "model": Problem, "content": {MEDIA_TYPE: {}}} for status, text in _PROBLEMS.items()
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        **AnalysisOptions.model_json_schema()["properties"],
+    },
 }
-
-_SAMPLE_RATE = {"type": "integer", "minimum": 1, "description": "video only: analyse exactly one frame in N"}
-REQUEST_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}, "sample_rate": _SAMPLE_RATE},
-                }
-            },
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["s3_bucket", "s3_key"],
-                    "properties": {
-                        "s3_bucket": {"type": "string"},
-                        "s3_key": {"type": "string", "examples": ["uploads/u1/clip.mp4"]},
-                        "sample_rate": _SAMPLE_RATE,
-                    },
-                }
-            },
-        },
-    }
+REQUEST_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {"schema": _FORM},
+        "application/json": {"schema": S3Request.model_json_schema()},
+    },
 }

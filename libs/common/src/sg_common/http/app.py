@@ -1,58 +1,47 @@
-"""The application factory."""
+"""The application, and how it is served."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from functools import partial
 
 from fastapi import FastAPI, Request, Response
 
-from sg_common.http.analyze import REQUEST_BODY, RESPONSES, analyze
-from sg_common.http.probes import probed_app
+from sg_common.http.analyze import FAILURES, REQUEST_BODY, analyze
 from sg_common.http.state import ServiceState
 from sg_common.service import AnalyzerService
+from sg_common.serving.probes import probed_app
+from sg_common.serving.problems import described
+from sg_common.serving.server import run
 from sg_common.settings import ServiceSettings
 
 
-def _stop_process(reason: str) -> None:
-    """A service that cannot judge must not look alive: end it, and let whoever runs it see why."""
-    del reason
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def create_app(
-    service: AnalyzerService,
-    settings: ServiceSettings,
-    *,
-    on_load_failure: Callable[[str], None] = _stop_process,
-) -> FastAPI:
+def create_app(state: ServiceState, on_failure: Callable[[Exception], None]) -> FastAPI:
     """A FastAPI application around one analyzer.
 
     Args:
-        on_load_failure: called with a sentence when the model bundle is refused.
+        on_failure: told why the service can't work, such as a model bundle that is refused.
     """
-    state = ServiceState(service, settings)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        state.load_in_background(on_load_failure)
-        try:
-            yield
-        finally:
-            state.close()
-
-    app = probed_app(state, lifespan)
+    app = probed_app(state, on_failure)
 
     @app.post(
         "/analyze",
         summary="Judge one media file",
-        response_model=service.report,
-        responses=RESPONSES,
-        openapi_extra=REQUEST_BODY,
+        response_model=state.service.report,
+        responses=described(*FAILURES),
+        openapi_extra={"requestBody": REQUEST_BODY},
     )
     async def post_analyze(request: Request) -> Response:
         return await analyze(state, request)
 
     return app
+
+
+def serve(service: AnalyzerService, settings: ServiceSettings) -> None:
+    """Serve until a signal.
+
+    Raises:
+        ConfigurationError: a setting, the address or the model bundle cannot work.
+    """
+    state = ServiceState(service, settings)
+    run(state, partial(create_app, state))

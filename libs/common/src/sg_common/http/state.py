@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sg_common.host import ServiceHost
-from sg_common.pool import AnalysisPool
+from sg_common.http.pool import AnalysisPool
 from sg_common.service import AnalyzerService
+from sg_common.serving.host import ServiceHost
 from sg_common.settings import ServiceSettings
 
 

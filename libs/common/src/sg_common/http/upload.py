@@ -12,7 +12,9 @@ from streaming_form_data import ParseFailedException, StreamingFormDataParser
 from streaming_form_data.targets import FileTarget, ValueTarget
 from streaming_form_data.validators import MaxSizeValidator, ValidationError
 
-from sg_common.errors import Cancelled, LimitExceeded, MalformedRequest, Unavailable, UploadTimeout
+from sg_common.analysis import AnalysisOptions
+from sg_common.errors import Cancelled, LimitExceeded, MalformedRequest, UploadTimeout
+from sg_common.sources.workspace import work_file_errors
 
 MAX_FIELD_BYTES = 1024
 FORM_OVERHEAD_BYTES = 64 * 1024
@@ -69,8 +71,8 @@ class _Value(ValueTarget):  # type: ignore[misc]
         super().on_start()
 
 
-async def receive_upload(request: Request, path: Path, limits: UploadLimits) -> str | None:
-    """Stream the form's `file` to `path` and return the text of its `sample_rate` field (None without it).
+async def receive_upload(request: Request, path: Path, limits: UploadLimits) -> dict[str, str]:
+    """Stream the form's `file` to `path` and return the texts of its options.
 
     Raises:
         MalformedRequest, LimitExceeded, UploadTimeout, Unavailable, Cancelled.
@@ -82,9 +84,11 @@ async def receive_upload(request: Request, path: Path, limits: UploadLimits) -> 
         parser = StreamingFormDataParser(headers={"Content-Type": request.headers.get("content-type", "")})
     except (ParseFailedException, ValueError, UnicodeError) as error:
         raise MalformedRequest("a multipart/form-data request needs a boundary in its Content-Type") from error
-    file, sample_rate = _File(path, limits.max_bytes), _Value("sample_rate")
+    file = _File(path, limits.max_bytes)
     parser.register("file", file)
-    parser.register("sample_rate", sample_rate)
+    options = {name: _Value(name) for name in AnalysisOptions.model_fields}
+    for name, value in options.items():
+        parser.register(name, value)
     try:
         await _feed(request, parser, limits)
     finally:
@@ -93,9 +97,8 @@ async def receive_upload(request: Request, path: Path, limits: UploadLimits) -> 
         raise MalformedRequest("the form has no part named 'file'; send the media as: -F file=@clip.mp4")
     if not file.once.complete:
         raise MalformedRequest("the form ends within its file; the upload was cut off")
-    if not sample_rate.once.begun:
-        return None
-    return bytes(sample_rate.value).decode("utf-8", errors="replace")
+    given = {name: value for name, value in options.items() if value.once.begun}
+    return {name: bytes(value.value).decode("utf-8", errors="replace") for name, value in given.items()}
 
 
 async def _feed(request: Request, parser: StreamingFormDataParser, limits: UploadLimits) -> None:
@@ -115,9 +118,9 @@ async def _feed(request: Request, parser: StreamingFormDataParser, limits: Uploa
                 raise _too_large(limits.max_bytes)
             batch += chunk
             if len(batch) >= _BATCH:
-                await asyncio.to_thread(parser.data_received, bytes(batch))
+                await _write(parser, batch)
                 batch.clear()
-        await asyncio.to_thread(parser.data_received, bytes(batch))
+        await _write(parser, batch)
     except TimeoutError as error:
         raise UploadTimeout(f"no byte came for {limits.stall_seconds:g} s; send the file again") from error
     except ClientDisconnect as error:
@@ -126,8 +129,11 @@ async def _feed(request: Request, parser: StreamingFormDataParser, limits: Uploa
         raise _too_large(limits.max_bytes) from error
     except ParseFailedException as error:
         raise MalformedRequest("the body is not the multipart form that its Content-Type announces") from error
-    except OSError as error:
-        raise Unavailable("the work folder cannot take the file; try again later") from error
+
+
+async def _write(parser: StreamingFormDataParser, batch: bytearray) -> None:
+    with work_file_errors():
+        await asyncio.to_thread(parser.data_received, bytes(batch))
 
 
 def _check_pace(received: int, seconds: float, limits: UploadLimits) -> None:

@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from sg_decoder import protocol
+from sg_decoder.limits import DecodeLimits
 
+from sg_common.analysis import Job
 from sg_common.errors import Undecodable
-from sg_common.media import protocol
 from sg_common.media.process import BROKEN, DecoderProcess
-
-if TYPE_CHECKING:  # the child imports this package too, and must not pay for pydantic
-    from sg_common.analysis import Job
-    from sg_common.media.limits import DecodeLimits
 
 BLOCK_SECONDS = 10
 

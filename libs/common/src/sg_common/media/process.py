@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import json
 import logging
 import os
 import select
 import signal
 import stat
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from fcntl import F_SETPIPE_SZ, fcntl
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self
 
+from sg_decoder import protocol
+from sg_decoder.limits import DecodeLimits
+
+from sg_common.analysis import Job
 from sg_common.errors import (
     Forbidden,
     LimitExceeded,
@@ -29,11 +30,7 @@ from sg_common.errors import (
     Unavailable,
     Undecodable,
 )
-from sg_common.media import protocol
-
-if TYPE_CHECKING:  # the child imports this package too, and must not pay for pydantic
-    from sg_common.analysis import Job
-    from sg_common.media.limits import DecodeLimits
+from sg_common.media.children import Child, FreshChild, LostChildError
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +41,6 @@ BROKEN = "the file breaks the media decoder"
 FAILURES: dict[str, type[ServiceError]] = {
     failure.code: failure for failure in (LimitExceeded, MissingStream, NotMedia, Undecodable)
 }
-CHILD_COMMAND = (sys.executable, "-I", "-m", "sg_common.media.decoder")
-INHERITED_VARIABLES = ("LD_LIBRARY_PATH", "TZ")
 
 
 class _ChildEndedError(Exception):
@@ -77,12 +72,6 @@ def open_media_file(path: Path) -> int:
     return descriptor
 
 
-def _environment() -> dict[str, str]:
-    """Nothing of the service's own environment, above all no credentials: the child parses hostile files."""
-    inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
-    return {**inherited, "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-
-
 class DecoderProcess:
     """One decoding in a child process; a context manager that leaves no process and no descriptor behind.
 
@@ -90,7 +79,7 @@ class DecoderProcess:
         path: the media file.
         request: what to decode, a JSON object; `kind` is `audio` or `video`.
         limits: what the child may use.
-        job: its deadline and cancellation end the child within about `POLL_SECONDS`.
+        job: where children come from; its deadline and cancellation end the child within about `POLL_SECONDS`.
         max_payload: most bytes of one message's payload; a child that sends more has been taken over.
     """
 
@@ -103,34 +92,18 @@ class DecoderProcess:
         job.check()
         media = open_media_file(path)
         try:
-            self._child = subprocess.Popen(
-                CHILD_COMMAND,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                cwd="/",
-                env=_environment(),
-                pass_fds=(media,),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise Unavailable(f"no decoder process can be started now: {error.strerror}") from error
-        else:
-            message = {**request, "descriptor": media, "parent": os.getpid(), "limits": asdict(limits)}
+            asked = {**request, "limits": asdict(limits)}
+            start: Callable[[dict[str, Any], int], Child] = job.decoders.start if job.decoders else FreshChild
+            self._child = start(asked, media)
         finally:
             os.close(media)
-        self._pipe = cast(io.FileIO, self._child.stdout)  # unbuffered
+        self._pipe = self._child.output
         with contextlib.suppress(OSError):
             fcntl(self._pipe, F_SETPIPE_SZ, PIPE_BYTES)
         os.set_blocking(self._pipe.fileno(), False)
         self._poll = select.poll()
         self._poll.register(self._pipe, select.POLLIN)
-        try:
-            with cast(io.FileIO, self._child.stdin) as stdin:
-                stdin.write(json.dumps(message).encode() + b"\n")
-        except BrokenPipeError:
-            pass  # it died at once; reading its messages tells how
+        self._ended = False
 
     def __enter__(self) -> Self:
         return self
@@ -141,18 +114,17 @@ class DecoderProcess:
         self.close()
 
     def close(self) -> None:
-        """Kill the child if it still runs, and reap it."""
-        if self._child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGKILL)
-            self._child.wait()
-        self._pipe.close()
+        """Kill the child if it still runs, and wait until it is gone."""
+        if not self._ended:
+            self._ended = True
+            self._child.end()
 
     def receive(self) -> tuple[dict[str, Any], bytearray]:
         """The next message that carries something: its header and payload.
 
         Raises:
             NotMedia, Undecodable, MissingStream, LimitExceeded: what the child found, or how it died.
+            Unavailable: the child was killed along with its parent.
             Cancelled, DeadlineExceeded: from the job.
         """
         try:
@@ -210,9 +182,8 @@ class DecoderProcess:
     def _death(self) -> ServiceError:
         try:
             code = self._child.wait(EXIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.close()
-            code = self._child.returncode
+        except LostChildError:
+            return Unavailable("the decoder was stopped from outside; send the request again")
         log.debug("a decoder child ended with status %s", code)
         if code == -signal.SIGXCPU:
             return Undecodable(

@@ -6,37 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from sg_decoder import protocol
+from sg_decoder.limits import DecodeLimits, FrameBudget
 
+from sg_common.analysis import Job
 from sg_common.errors import Undecodable
-from sg_common.media import protocol
 from sg_common.media.process import BROKEN, DecoderProcess
-
-if TYPE_CHECKING:  # the child imports this package too, and must not pay for pydantic
-    from sg_common.analysis import Job
-    from sg_common.media.limits import DecodeLimits
-
-
-@dataclass(frozen=True)
-class FrameBudget:
-    """How many frames may be decoded and judged when the caller names no `sample_rate`.
-
-    Attributes:
-        whole_seconds: clips up to this long are decoded whole.
-        whole_frames: spread frames judged of such a clip.
-        long_frames: most frames judged of a longer clip.
-        extra_frames: most frames of a longer clip decoded besides its key frames.
-        max_side: frames are scaled down to this many pixels on the longer side before they leave the decoder.
-    """
-
-    whole_seconds: float = 15.0
-    whole_frames: int = 32
-    long_frames: int = 64
-    extra_frames: int = 300
-    max_side: int = 1920
 
 
 @dataclass(frozen=True)

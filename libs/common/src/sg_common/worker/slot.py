@@ -10,51 +10,38 @@ from contextlib import contextmanager
 
 from sg_common.analysis import Job
 from sg_common.errors import Unavailable
+from sg_common.worker.delivery import Delivery
 from sg_common.worker.metrics import WorkerMetrics
-from sg_common.worker.queue import Message
 
 STORE_SECONDS = 300.0
 """Longest that calls of S3, SQS and Step Functions may take with all their retries."""
 
 
 class Slot:
-    """Shared between the thread that works, the one that keeps its message hidden, and the probes."""
+    """Shared between the thread that works and the probes.
+
+    Attributes:
+        delivery: what it works on.
+    """
 
     def __init__(self, name: str, metrics: WorkerMetrics) -> None:
         self.name = name
+        self.delivery: Delivery | None = None
         self._metrics = metrics
         self._lock = threading.Lock()
         self._stage, self._since, self._limit = "starting", time.monotonic(), math.inf
-        self._message: Message | None = None
-        self._kept = False
         self._job: Job | None = None
         self._stopping = False
-        self.task_token: str | None = None
-
-    @property
-    def message(self) -> Message | None:
-        """The message being worked on."""
-        return self._message
-
-    @property
-    def kept_message(self) -> Message | None:
-        """The message that must stay hidden from others."""
-        return self._message if self._kept else None
-
-    def let_go(self) -> None:
-        """Keep the message hidden no longer: it is about to be given back."""
-        self._kept = False
 
     @contextmanager
-    def holding(self, message: Message) -> Iterator[None]:
-        """Work on a message."""
-        self._message, self._kept = message, True
-        self._metrics.in_flight.inc()
-        try:
-            yield
-        finally:
-            self._message = self.task_token = None
-            self._metrics.in_flight.dec()
+    def working(self, delivery: Delivery) -> Iterator[None]:
+        """Work on a delivery."""
+        self.delivery = delivery
+        with self._metrics.in_flight.track_inprogress():
+            try:
+                yield
+            finally:
+                self.delivery = None
 
     @contextmanager
     def stage(self, name: str, limit_seconds: float = STORE_SECONDS) -> Iterator[None]:
@@ -65,7 +52,7 @@ class Slot:
             yield
         finally:
             now = time.monotonic()
-            if self._message is not None:
+            if self.delivery is not None:
                 self._metrics.stage_seconds.labels(name).observe(now - started)
             self._stage, self._since, self._limit = f"after {name}", now, STORE_SECONDS
 

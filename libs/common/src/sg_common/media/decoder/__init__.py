@@ -1,1 +1,0 @@
-"""What runs in the decoder child: FFmpeg on untrusted bytes, confined, answering over a pipe."""

@@ -1,0 +1,77 @@
+"""The routes that every process has, whatever its door: who it is, whether it lives and is ready, its metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from sg_common.analysis import LoadedModel
+from sg_common.errors import Unavailable
+from sg_common.serving.host import ServiceHost
+from sg_common.serving.middleware import RequestContext
+from sg_common.serving.problems import described, install_problem_handlers
+
+
+class Readiness(BaseModel):
+    """`/ready` when the service accepts work."""
+
+    status: str
+    model: LoadedModel
+
+
+def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> FastAPI:
+    """An application with the house's errors and probes, in which the host lives; `app.state.service` is the host.
+
+    Args:
+        on_failure: told why the service can't work, such as a model bundle that is refused.
+    """
+    service = host.service
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        host.load_in_background(on_failure)
+        try:
+            yield
+        finally:
+            host.close()
+
+    app = FastAPI(
+        title=service.title,
+        version=service.version,
+        description="Answers are evidence, not proof: read `status` before the score, and `verdict` before deciding.",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.state.service = host
+    install_problem_handlers(app)
+    _add_probes(app, host)
+    app.add_middleware(RequestContext, metrics=host.metrics)
+    return app
+
+
+def _add_probes(app: FastAPI, host: ServiceHost) -> None:
+    service = host.service
+    unavailable = described(Unavailable)
+
+    @app.get("/", summary="Service, version and status")
+    async def root() -> dict[str, str]:
+        return {"service": service.name, "version": service.version, "status": host.status}
+
+    @app.get("/health", summary="Liveness: the process answers", responses=unavailable)
+    async def health() -> dict[str, str | float]:
+        host.check_alive()
+        uptime = round(time.monotonic() - host.started, 1)
+        return {"status": "healthy", "service": service.name, "version": service.version, "uptime_seconds": uptime}
+
+    @app.get("/ready", summary="Readiness: the model is loaded and work is accepted", responses=unavailable)
+    async def ready() -> Readiness:
+        return Readiness(status="ready", model=host.accepting().model)
+
+    @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    async def metrics() -> Response:
+        return Response(generate_latest(host.metrics.registry), media_type=CONTENT_TYPE_LATEST)

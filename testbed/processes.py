@@ -1,0 +1,66 @@
+"""Processes below another one, read from /proc."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+GONE = (FileNotFoundError, ProcessLookupError)
+
+
+def children(process: int | None = None) -> set[int]:
+    """The processes that a process (this one) has started, ended ones that nobody waited for included."""
+    found: set[int] = set()
+    with contextlib.suppress(*GONE):
+        for task in Path(f"/proc/{process or os.getpid()}/task").iterdir():
+            with contextlib.suppress(*GONE):
+                found |= {int(child) for child in (task / "children").read_text().split()}
+    return found
+
+
+def family(process: int | None = None) -> set[int]:
+    """All processes below a process (this one)."""
+    found = children(process)
+    return found.union(*(family(child) for child in found))
+
+
+def decoders(process: int | None = None) -> set[int]:
+    """The processes that decode a file for a process (this one), whoever started them."""
+    fresh = {child for child in children(process) if _module(child) in ("sg_decoder", "")}
+    return fresh.union(*(children(zygote) for zygote in zygotes(process)))
+
+
+def zygotes(process: int | None = None) -> set[int]:
+    """The processes that fork decoders for a process (this one)."""
+    return {child for child in children(process) if _module(child) == "sg_decoder.zygote"}
+
+
+def is_running(process: int) -> bool:
+    """Whether a process is neither gone nor ended."""
+    with contextlib.suppress(*GONE):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
+
+
+def proportional_bytes(process: int) -> int:
+    """Memory of a process, its share of pages that others use too."""
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def _module(process: int) -> str:
+    """The Python module that a process runs; empty for one that has ended."""
+    with contextlib.suppress(*GONE):
+        return Path(f"/proc/{process}/cmdline").read_bytes().rstrip(b"\0").rpartition(b"\0")[2].decode()
+    return "gone"
+
+
+def cpu_seconds(processes: Iterable[int]) -> float:
+    """User and system time of processes and of what they have waited for, in steps of a clock tick each."""
+    ticks = 0
+    for process in processes:
+        with contextlib.suppress(*GONE):
+            ticks += sum(map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")

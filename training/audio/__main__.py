@@ -1,0 +1,107 @@
+"""The commands of the audio trainer: `python -m training.audio COMMAND --data FOLDER [--data MORE]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+
+from training.audio import recipe as recipes
+from training.audio.calibrate import calibrate as calibrate_bundle
+from training.audio.evaluate import report
+from training.audio.export import export as export_bundle
+from training.audio.export import load_detector
+from training.audio.features import load_features, measure_missing
+from training.audio.pool import Corpus, Pool
+from training.audio.synthesize import ENGINES, make_clips
+from training.audio.train import checkpoints
+from training.audio.train import train as train_folds
+from training.audio.whisper import ShallowEncoder, read_weights
+from training.common.cards import write_figures
+from training.common.command import Commands
+from training.common.manifest import Sample, read_manifest
+
+
+def corpora(options: argparse.Namespace) -> list[list[Sample]]:
+    """The samples of each folder of the command line."""
+    return [read_manifest(folder / "manifest.tsv") for folder in options.data]
+
+
+def open_pool(options: argparse.Namespace) -> Pool:
+    """All corpora as one pool of clips and their copies."""
+    recipe = recipes.load(options.recipe)
+    return Pool([Corpus(samples, recipe.prepare, recipe.seed) for samples in corpora(options)])
+
+
+def synthesize(options: argparse.Namespace) -> None:
+    """Make fakes where the corpus is thin: copies by local engines, formant speech, and genuine clips blurred."""
+    samples = [sample for corpus in corpora(options) for sample in corpus]
+    made = make_clips(samples, options.out, options.engine or sorted(ENGINES), recipes.load(options.recipe).seed)
+    print(f"{made} clips in {options.out}")
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Measure every clip and its varied copies, the same for both labels; what is measured is kept."""
+    measure_missing(open_pool(options), options.work, options.workers)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train each fold's experts and their gate; finished folds are kept until recipe, clips or labels change."""
+    torch.set_num_threads(options.threads)
+    pool, recipe = open_pool(options), recipes.load(options.recipe)
+    folder = checkpoints(options.work, pool, recipe)
+    train_folds(pool, load_features(pool, options.work), recipe, folder, options.fold or ())
+
+
+def export(options: argparse.Namespace) -> None:
+    """Join all members in one ONNX graph and write the bundle around it, with a neutral calibration."""
+    pool, recipe = open_pool(options), recipes.load(options.recipe)
+    detector = load_detector(checkpoints(options.work, pool, recipe), recipe)
+    print(export_bundle(detector, pool, recipe, options.bundle))
+
+
+def calibrate(options: argparse.Namespace) -> None:
+    """Write calibration and thresholds from held-out logits of the first corpus, and what int8 loses."""
+    calibration = calibrate_bundle(corpora(options)[0], options.bundle, recipes.load(options.recipe), options.work)
+    print(calibration.model_dump_json(indent=2))
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Print every figure of the model card, from the bundle itself, and write them into it with --write."""
+    whisper = ShallowEncoder(read_weights(options.whisper)) if options.whisper else None
+    figures = report(
+        corpora(options),
+        options.bundle,
+        recipes.load(options.recipe),
+        options.work,
+        per_source=options.per_source,
+        whisper=whisper,
+    )
+    print(figures)
+    if options.write:
+        write_figures(options.bundle / "MODEL_CARD.md", figures)
+
+
+def commands() -> Commands:
+    """The command line."""
+    made = Commands("audio", recipes.DEFAULT)
+    synthesis = made.add(synthesize)
+    synthesis.add_argument("--out", type=Path, required=True, help="folder for the clips and their manifest")
+    synthesis.add_argument("--engine", choices=sorted(ENGINES), action="append")
+    made.add(prepare).add_argument("--workers", type=int, default=os.cpu_count() or 1, help="default: all processors")
+    training = made.add(train)
+    training.add_argument("--fold", type=int, action="append")
+    training.add_argument("--threads", type=int, default=1)
+    made.add(export, bundle=True)
+    made.add(calibrate, bundle=True)
+    evaluation = made.add(evaluate, bundle=True)
+    evaluation.add_argument("--per-source", type=int, default=1)
+    evaluation.add_argument("--whisper", type=Path, help="Whisper-base as CTranslate2's model.bin, to compare with")
+    evaluation.add_argument("--write", action="store_true")
+    return made
+
+
+if __name__ == "__main__":
+    commands().main()
