@@ -17,8 +17,11 @@ SETTLED = 1e-3
 BLOCK = 8
 STRONGEST_BLOCKS = 4
 LEAST_OVERLAP = 0.5
-DIFFERENT = 0.5
-"""Mean difference in brightness, 0..255, of two pictures of a face that are not one picture twice."""
+DIFFERENT = 2.0
+"""Mean difference in brightness, 0..255, of two pictures of a face that are not one picture twice: more than what a
+codec and a box that trembles make of one."""
+MOST_DIFFERENT = 8
+"""Pictures that are told apart; no verdict needs more."""
 MOVES = 0.1
 """Residual from which something in the face moves."""
 LEAST_MOVING = 2
@@ -34,18 +37,21 @@ class FaceMotion:
     Limits: `python -m benchmarks.face_motion`.
 
     Attributes:
-        different: frames whose face is not the picture of the counted one before.
         seconds: from the first judged frame to the last.
     """
 
     def __init__(self) -> None:
-        self.different = 0
         self.seconds = 0.0
         self._start: float | None = None
-        self._counted: Grey | None = None
+        self._pictures: list[Grey] = []
         self._reference: tuple[Alignment, Face] | None = None
         self._moving = 0
         self._travel = 0.0
+
+    @property
+    def different(self) -> int:
+        """Pictures of the face that are not any of those before, at most `MOST_DIFFERENT`."""
+        return len(self._pictures)
 
     @property
     def still(self) -> bool:
@@ -62,10 +68,10 @@ class FaceMotion:
         """
         self._start = time if self._start is None else self._start
         self.seconds = time - self._start
-        if self._counted is not None and float(np.abs(face - self._counted).mean()) < DIFFERENT:
-            return
-        self.different += 1
-        self._counted = face
+        if self.different < MOST_DIFFERENT and all(
+            float(np.abs(face - picture).mean()) >= DIFFERENT for picture in self._pictures
+        ):
+            self._pictures.append(face)
         if self._reference is None:
             self._reference = Alignment(face), box
         elif self._moving < LEAST_MOVING:
