@@ -18,6 +18,9 @@ import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 
+MOUTH_FRAMES = 13
+"""Frames in which a speaking mouth opens and closes."""
+
 
 @dataclass(frozen=True)
 class Portrait:
@@ -105,17 +108,30 @@ class Actor:
         face_side: pixels.
         place: frame number to the head's centre as shares of the picture's width and height, None when away.
         manipulated: frame numbers (or everything, for True) whose face has a green cast.
+        speaks: whether the mouth opens and closes; else the head is the photograph that it comes from.
     """
 
     portrait: Portrait = ASTRONAUT
     face_side: int = 100
     place: Callable[[int], tuple[float, float] | None] = lambda _: (0.5, 0.5)
     manipulated: bool | range = False
+    speaks: bool = True
+
+
+def speaking(head: Pixels, face_side: int, number: int) -> Pixels:
+    """The head with its mouth as far open as at a frame of this number, about twice a second."""
+    side, opening = head.shape[0], abs(np.sin(number * np.pi / MOUTH_FRAMES))
+    mask = np.zeros((side, side), np.float32)
+    centre = (side // 2, round(side / 2 + 0.27 * face_side))
+    cv2.ellipse(mask, centre, (round(0.17 * face_side), round(0.12 * face_side * opening)), 0, 0, 360, 1.0, -1)
+    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.02 * face_side), np.float32)[:, :, None]
+    return np.asarray(np.round(mask * np.array([60, 20, 20], np.float32) + (1 - mask) * head), np.uint8)
 
 
 def scene(*actors: Actor, room: Callable[[int], int] = lambda _: 0) -> Callable[[int, int, int], Pixels]:
     """A picture of the actors for `testbed.media.Film`; `room`: frame number to the backdrop's seed."""
     heads = {actor: actor.portrait.head(actor.face_side) for actor in actors}
+    mouths: dict[tuple[Actor, int], Pixels] = {}
 
     def picture(number: int, width: int, height: int) -> Pixels:
         canvas = backdrop(width, height, room(number)).copy()
@@ -123,9 +139,14 @@ def scene(*actors: Actor, room: Callable[[int], int] = lambda _: 0) -> Callable[
             place = actor.place(number)
             if place is None:
                 continue
+            head = heads[actor]
+            if actor.speaks:
+                phase = number % MOUTH_FRAMES
+                if (actor, phase) not in mouths:
+                    mouths[actor, phase] = speaking(head, actor.face_side, phase)
+                head = mouths[actor, phase]
             tinted = actor.manipulated if isinstance(actor.manipulated, bool) else number in actor.manipulated
-            head = green(heads[actor]) if tinted else heads[actor]
-            put(canvas, head, round(place[0] * width), round(place[1] * height))
+            put(canvas, green(head) if tinted else head, round(place[0] * width), round(place[1] * height))
         return canvas
 
     return picture

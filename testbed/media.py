@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import numpy as np
@@ -120,18 +121,46 @@ def write_audio(
 
 
 def remux(
-    source: Path, target: Path, *, container: str | None = None, kinds: Sequence[str] = ("audio", "video")
+    source: Path,
+    target: Path,
+    *,
+    container: str | None = None,
+    from_key: int = 0,
+    stamp_fields: int | None = None,
+    later: Mapping[str, float] = MappingProxyType({}),
+    **options: str,
 ) -> Path:
-    """Copy the packets into another container without touching them."""
-    with av.open(str(source)) as original, av.open(str(target), "w", format=container) as output:
+    """Copy the packets into another container without touching them.
+
+    Args:
+        container: its format, else by the suffix.
+        from_key: begin with the picture track's key frame of this number.
+        stamp_fields: give the packets, which have no times, those of so many a second.
+        later: kind of track to seconds by which its packets are put off.
+    """
+    keys, number = 0, 0
+    with av.open(str(source)) as original, av.open(str(target), "w", format=container, options=options) as output:
         streams = {
             stream.index: output.add_stream_from_template(stream)
             for stream in (*original.streams.video, *original.streams.audio)
         }
         for packet in original.demux():
-            if packet.dts is not None and packet.stream_index in streams:
-                packet.stream = streams[packet.stream_index]
-                output.mux(packet)
+            if not packet.size or packet.stream_index not in streams:
+                continue
+            keys += packet.stream.type == "video" and packet.is_keyframe
+            if from_key and keys <= from_key:
+                continue
+            if stamp_fields:
+                packet.time_base = Fraction(1, stamp_fields)
+                packet.pts = packet.dts = number
+                packet.duration = 1
+                number += 1
+            elif packet.pts is not None and packet.time_base:
+                shift = round(later.get(packet.stream.type, 0.0) / packet.time_base)
+                packet.pts += shift
+                packet.dts = packet.pts if packet.dts is None else packet.dts + shift
+            packet.stream = streams[packet.stream_index]
+            output.mux(packet)
     return target
 
 

@@ -13,7 +13,7 @@ from functools import cache
 import espeakng_loader
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import resample_poly
+from scipy.signal import lfilter, resample_poly
 
 Samples = npt.NDArray[np.float32]
 
@@ -96,3 +96,24 @@ def music(seconds: float, level: float = 0.2) -> Samples:
         strokes += [tone, 0.7 * tone]
     bar = np.concatenate(strokes)
     return np.resize((level * bar / np.abs(bar).max()).astype(np.float32), round(seconds * RATE))
+
+
+def creatures(seconds: float) -> Samples:
+    """The mumbling of a cartoon's animals: a sawtooth of changing pitch through changing resonances, a root mean square
+    of 1. Voice activity detection takes it for speech when it is loud."""
+    random = np.random.default_rng(1)
+    rate, count = 6, int(seconds * 6) + 2
+    moments = np.arange(round(seconds * RATE)) / RATE
+    knots = np.arange(count) / rate
+    pitch = np.interp(moments, knots, random.uniform(100, 250, count))
+    source = 2 * (np.cumsum(pitch) / RATE % 1) - 1 + 0.2 * random.normal(size=moments.size)
+    sound = np.zeros_like(source)
+    for lowest, highest in ((300, 900), (900, 2300)):
+        resonances, state = random.uniform(lowest, highest, count), np.zeros(2)
+        for place, start in enumerate(range(0, source.size, RATE // rate)):
+            part = slice(start, start + RATE // rate)
+            poles = [1, -2 * 0.985 * np.cos(2 * np.pi * resonances[place % count] / RATE), 0.985**2]
+            filtered, state = lfilter([0.015], poles, source[part], zi=state)
+            sound[part] += filtered
+    sound *= np.clip(np.interp(moments, knots, random.uniform(-0.3, 1, count)), 0, 1)
+    return np.asarray(sound / np.sqrt(np.mean(sound**2)), np.float32)

@@ -11,12 +11,13 @@ import pytest
 from audio_analyzer.analyzer import AudioAnalyzer, build_analyzer
 from audio_analyzer.report import AudioReport
 from audio_analyzer.settings import AudioSettings
+from scipy.signal import resample_poly
 from sg_common.analysis import AnalysisOptions, Job, Progress, Status, Verdict
 from sg_common.errors import BundleError, Cancelled, DeadlineExceeded, MissingStream, NotMedia
 
 from testbed.audio_bundle import CALIBRATION, make_audio_bundle
-from testbed.media import Film, Samples, Sound, remux, write_audio, write_media
-from testbed.speech import RATE, music, noise, silence, speech
+from testbed.media import Film, Samples, Sound, cut, remux, write_audio, write_media
+from testbed.speech import RATE, creatures, music, noise, silence, speech
 
 SCORES_AGREE = 1e-3
 
@@ -95,6 +96,9 @@ def test_a_codecs_stream_is_judged_by_its_own_calibration(
         (lambda: np.concatenate([silence(3), speech(1.3), silence(3)]), "s of speech were found and 2 s are needed"),
         (lambda: np.clip(300 * speech(8), -1, 1), "clipped"),
         (lambda: silence(0.01), "silent"),
+        (lambda: silence(0), "empty"),
+        (lambda: resample_poly(resample_poly(speech(8), 1, 4), 4, 1), "4 kHz or less"),
+        (lambda: creatures(20) * 10 ** (-45 / 20), "s of speech were found and 2 s are needed"),
     ],
 )
 def test_what_cannot_be_judged_is_said(
@@ -235,3 +239,30 @@ def test_a_bundle_of_another_task_is_refused(settings: AudioSettings) -> None:
     folder = settings.bundle_dir("voice_activity")
     with pytest.raises(BundleError, match="voice-activity"):
         build_analyzer(settings.model_copy(update={"model_dir": folder}))
+
+
+def test_speech_sampled_at_4_khz_is_not_judged_and_a_telephones_is(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    for rate, codec, judged in ((4000, "pcm_s16le", False), (8000, "pcm_s16le", True), (8000, "pcm_mulaw", True)):
+        samples = resample_poly(speech(8), rate, RATE).astype(np.float32)
+        report = judge(analyzer, recording(tmp_path / "a.wav", samples, codec=codec, rate=rate))
+        assert is_inconclusive(report, "4 kHz or less") != judged
+        assert (report.status is Status.SUCCESS) == judged
+
+
+def test_times_are_the_files_own(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    """Sound that begins three seconds after the picture."""
+    clip = write_media(tmp_path / "clip.mp4", film=Film(frames=150), sound=Sound(speech(5)[None], rate=RATE))
+    plain = judge(analyzer, clip)
+    late = judge(analyzer, remux(clip, tmp_path / "late.mp4", later={"audio": 3.0}))
+    assert late.audio_duration == pytest.approx(plain.audio_duration + 3, abs=0.1)
+    assert late.segments[0].start == pytest.approx(plain.segments[0].start + 3, abs=0.1)
+    assert late.speech_duration == pytest.approx(plain.speech_duration, abs=0.2)
+
+
+def test_a_cut_off_file_is_judged_and_said_to_be(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    whole = recording(tmp_path / "whole.wav", speech(10))
+    assert judge(analyzer, whole).message is None
+    for share, status in ((0.5, Status.SUCCESS), (0.1, Status.INCONCLUSIVE)):
+        report = judge(analyzer, cut(whole, tmp_path / "part.wav", share))
+        assert report.status is status
+        assert f"cut off: its header promises more than the {10 * share:.1f} s" in (report.message or "")

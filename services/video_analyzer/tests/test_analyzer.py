@@ -12,7 +12,7 @@ from sg_common.errors import MissingStream, NotMedia
 from video_analyzer.analyzer import VideoAnalyzer
 
 from testbed.faces import ASTRONAUT, HOPPER, Actor, scene
-from testbed.media import tone, write_audio
+from testbed.media import Film, Sound, cut, remux, tone, write_audio, write_media, write_video
 
 from .conftest import Judge
 
@@ -145,7 +145,7 @@ def test_variable_frame_rate_has_true_times(judge: Judge) -> None:
 @pytest.mark.parametrize("turned", [90, 180, 270])
 def test_a_turned_phone(judge: Judge, turned: int) -> None:
     actor = Actor(place=lambda _: (0.4, 0.3), manipulated=True)
-    report = judge(picture=scene(actor), frames=12, turned=turned)
+    report = judge(picture=scene(actor), frames=24, turned=turned)
     width, height = (640, 360) if turned == 180 else (360, 640)
     assert report.resolution == f"{width}x{height}"
     assert report.verdict is Verdict.LIKELY_DEEPFAKE
@@ -222,7 +222,7 @@ def test_files_without_a_video_are_refused(analyzer: VideoAnalyzer, tmp_path: Pa
 def test_only_the_largest_faces_of_a_crowd_are_followed(make_analyzer: type, judge: Judge) -> None:
     lonely: VideoAnalyzer = make_analyzer(video_max_faces=1)
     crowd = scene(Actor(face_side=80, place=lambda _: (0.2, 0.5)), Actor(HOPPER, 120, place=lambda _: (0.7, 0.5)))
-    report = judge(picture=crowd, frames=10, by=lonely)
+    report = judge(picture=crowd, frames=24, by=lonely)
     assert len(report.faces) == 1
     assert report.message == "Only the 1 largest faces of a frame were followed."
 
@@ -230,3 +230,109 @@ def test_only_the_largest_faces_of_a_crowd_are_followed(make_analyzer: type, jud
 def test_portraits_of_the_suite_are_found(analyzer: VideoAnalyzer) -> None:
     for portrait in (ASTRONAUT, HOPPER):
         assert len(analyzer._detector.detect(portrait.rgb())) == 1
+
+
+def test_a_moment_neither_accuses_nor_acquits(judge: Judge) -> None:
+    for manipulated in (False, True):
+        report = judge(picture=scene(Actor(manipulated=manipulated)), frames=4)
+        assert (report.status, report.verdict) == (Status.SUCCESS, Verdict.UNCERTAIN)
+        assert "over only 0.1 s, and a verdict needs 0.5 s" in (report.message or "")
+
+
+def test_one_picture_many_times_is_one_picture(judge: Judge) -> None:
+    for manipulated in (False, True):
+        report = judge(picture=scene(Actor(speaks=False, manipulated=manipulated)), frames=40)
+        assert (report.status, report.verdict) == (Status.SUCCESS, Verdict.UNCERTAIN)
+        assert report.message is not None
+
+
+def photograph(number: int, width: int, height: int) -> np.ndarray:
+    """A printed portrait in front of a camera that pans, zooms, turns and tilts, under a light that changes."""
+    rgb, phase = ASTRONAUT.rgb(), 2 * np.pi * number / 60
+    side = rgb.shape[0]
+    corners = np.array([[0, 0], [side, 0], [side, side], [0, side]], np.float32)
+    tilt = 0.06 * side * np.sin(phase) * np.array([[1, 1], [0, -1], [0, 1], [1, -1]])
+    angle = np.deg2rad(5 * np.sin(2 * phase))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    placed = (corners + tilt - side / 2) @ turn * (0.9 + 0.15 * np.sin(phase))
+    placed += [width / 2 + 40 * np.sin(phase), height / 2 + 60 + 25 * np.cos(1.3 * phase)]
+    matrix = cv2.getPerspectiveTransform(corners, np.asarray(placed, np.float32))
+    shown = cv2.warpPerspective(rgb, matrix, (width, height), flags=cv2.INTER_AREA, borderValue=(90, 110, 100))
+    noise = np.random.default_rng(number).normal(0, 2, shown.shape)
+    return np.asarray(np.clip(shown * (1 + 0.05 * np.sin(3 * phase)) + noise, 0, 255), np.uint8)
+
+
+@pytest.mark.parametrize("crf", ["20", "32"])
+def test_a_photograph_before_a_moving_camera(judge: Judge, crf: str) -> None:
+    report = judge(picture=photograph, frames=90, options={"preset": "veryfast", "crf": crf})
+    assert len(report.timeline) >= 24
+    assert (report.status, report.verdict) == (Status.SUCCESS, Verdict.UNCERTAIN)
+    assert "nothing in the face moves" in (report.message or "")
+
+
+def test_a_photograph_on_the_wall_accuses_nobody(judge: Judge) -> None:
+    picture = scene(
+        Actor(place=lambda _: (0.3, 0.5)), Actor(HOPPER, place=lambda _: (0.75, 0.5), speaks=False, manipulated=True)
+    )
+    report = judge(picture=picture, frames=45)
+    assert report.verdict is Verdict.LIKELY_AUTHENTIC
+    assert len(report.faces) == 2
+
+
+def test_a_palette_hides_what_is_judged(analyzer: VideoAnalyzer, tmp_path: Path) -> None:
+    path = write_video(
+        tmp_path / "a.gif", frames=20, fps=10, codec="gif", pixels="rgb8", size=(640, 360), picture=scene(Actor())
+    )
+    report = analyzer.analyze(path, AnalysisOptions(), Job())
+    assert (report.status, report.verdict) == (Status.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+    assert (report.manipulation_probability, report.faces, report.timeline) == (0.5, [], [])
+    assert report.total_frames == 20
+    assert "palette" in (report.message or "")
+
+
+def test_a_cut_off_file_is_judged_and_said_to_be(analyzer: VideoAnalyzer, tmp_path: Path) -> None:
+    film = Film(frames=60, size=(640, 360), picture=scene(Actor()), options={"preset": "ultrafast", "g": "15"})
+    whole = write_media(tmp_path / "whole.mp4", film=film, movflags="faststart")
+    report = analyzer.analyze(cut(whole, tmp_path / "part.mp4", 0.7), AnalysisOptions(), Job())
+    assert report.verdict is Verdict.LIKELY_AUTHENTIC
+    assert "cut off" in (report.message or "")
+    assert "cut off" not in (analyzer.analyze(whole, AnalysisOptions(), Job()).message or "")
+
+
+def test_times_are_the_files_own(analyzer: VideoAnalyzer, tmp_path: Path) -> None:
+    """A picture that begins two seconds after the sound."""
+    film = Film(frames=40, size=(640, 360), picture=scene(Actor(manipulated=True)), options={"preset": "ultrafast"})
+    clip = write_media(tmp_path / "clip.mp4", film=film, sound=Sound(tone(4.0)))
+    late = remux(clip, tmp_path / "late.mp4", later={"video": 2.0})
+    report = analyzer.analyze(late, AnalysisOptions(), Job())
+    assert report.video_duration == pytest.approx(2 + 40 / 30, abs=0.1)
+    (face,) = report.faces
+    for times in (
+        [face.first_seen, face.last_seen],
+        [point.time for point in report.timeline],
+        [frame.time for frame in report.suspicious_frames],
+    ):
+        assert min(times) == pytest.approx(2.0, abs=0.5)
+        assert min(times) > 1.9
+        assert max(times) <= report.video_duration
+
+
+def test_a_change_of_resolution_keeps_the_face_in_shape(judge: Judge, analyzer: VideoAnalyzer, tmp_path: Path) -> None:
+    """A stream that turns from landscape to portrait: the face's box is in its own frame's pixels."""
+    parts = [
+        write_video(
+            tmp_path / f"{place}.ts",
+            frames=30,
+            size=size,
+            picture=scene(Actor(manipulated=True)),
+            options={"preset": "ultrafast"},
+        )
+        for place, size in enumerate([(640, 360), (360, 640)])
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    report = analyzer.analyze(path, AnalysisOptions(sample_rate=5), Job())
+    for frame in report.suspicious_frames:
+        centre = (320, 180) if frame.frame_number < 30 else (180, 320)
+        assert overlap(frame.box, centre, 100) > 0.6
+    assert {frame.frame_number < 30 for frame in report.suspicious_frames} == {True, False}

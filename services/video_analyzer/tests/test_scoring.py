@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sg_common.analysis import Status, Verdict
 from sg_common.bundle.calibration import Calibration
@@ -19,6 +22,7 @@ CALIBRATION = Calibration.model_validate(
         "aggregation": {"kind": "mean"},
     }
 )
+FPS = 4
 BOX = (10, 20, 30, 40)
 FAKE, REAL = 3.0, -3.0
 
@@ -27,10 +31,17 @@ def track(number: int = 1) -> Track:
     return Track(number, 0.0, 1.0, Face(0, 0, 100, 100, 1), np.zeros(512, np.float32))
 
 
-def evidence(frames: list[list[tuple[Track, float]]]) -> ClipEvidence:
+LOOKS = tuple(np.random.default_rng(1).uniform(0, 255, (7, 64, 64)).astype(np.float32))
+
+
+def evidence(
+    frames: list[list[tuple[Track, float]]], looks: tuple[npt.NDArray[np.float32], ...] = LOOKS
+) -> ClipEvidence:
     clip = ClipEvidence(CALIBRATION)
     for number, faces in enumerate(frames):
-        clip.add_frame(number, number / 30, [JudgedFace(owner, logit, BOX) for owner, logit in faces])
+        for place, (owner, _) in enumerate(faces):
+            owner.motion.see(number / FPS, looks[(number + place) % len(looks)], owner.box)
+        clip.add_frame(number, number / FPS, [JudgedFace(owner, logit, BOX) for owner, logit in faces])
     return clip
 
 
@@ -95,6 +106,7 @@ def test_short_shots_of_many_people_count_together() -> None:
     # Also when their tracks were dropped for there being too many.
     for person in people:
         clip.stray_logits.extend(person.logits)
+        clip.stray_different += person.motion.different
     assert clip.conclude([]).verdict is Verdict.LIKELY_DEEPFAKE
 
 
@@ -117,7 +129,7 @@ def test_suspicious_frames_are_the_ten_worst_worst_first() -> None:
     frames = evidence([[(anna, float(logit))] for logit in logits]).suspicious_frames()
     assert [frame.frame_number for frame in frames] == [14, 15, 13, 12, 11, 10, 9, 8, 7, 6]
     assert frames[0].box == BOX
-    assert frames[0].time == pytest.approx(14 / 30)
+    assert frames[0].time == pytest.approx(14 / FPS)
 
 
 def test_genuine_frames_are_not_listed_as_suspicious() -> None:
@@ -137,3 +149,27 @@ def test_the_timeline_is_bounded_ordered_and_keeps_the_worst(count: int) -> None
     assert numbers == sorted(set(numbers))
     assert all(point.inconsistency_score == scores[point.frame_number] for point in points)
     assert int(np.argmax(scores)) in numbers
+
+
+@pytest.mark.parametrize("logit", [FAKE, REAL])
+def test_one_picture_neither_accuses_nor_acquits(logit: float) -> None:
+    """However often it is shown; two by turns are two."""
+    for looks in (LOOKS[:1], (LOOKS[0],) * 20 + LOOKS[1:2]):
+        anna = track()
+        conclusion = evidence([[(anna, logit)]] * 32, looks).conclude([anna])
+        assert (conclusion.verdict, conclusion.status) == (Verdict.UNCERTAIN, Status.SUCCESS)
+        assert conclusion.reason is not None
+
+
+def test_a_face_that_only_the_camera_moves_is_uncertain_unless_another_lives() -> None:
+    anna, poster = track(1), track(2)
+    clip = evidence([[(anna, REAL)]] * 8)
+    for number in range(8):
+        look = np.asarray(LOOKS[0] * (1 + 0.1 * number), np.float32)
+        poster.motion.see(number / FPS, look, replace(poster.box, x=5.0 * number))
+        clip.add_frame(8 + number, 2 + number / FPS, [JudgedFace(poster, FAKE, BOX)])
+    assert poster.motion.still
+    assert poster.motion.different == 8
+    assert clip.conclude([poster]).verdict is Verdict.UNCERTAIN
+    assert "nothing in the face moves" in (clip.conclude([poster]).reason or "")
+    assert clip.conclude([anna, poster]).verdict is Verdict.LIKELY_AUTHENTIC

@@ -18,6 +18,8 @@ from sg_decoder.selection import Run, plan_runs
 
 HUGE_PIXELS = 4096 * 2304
 HUGE_THREADS = 2  # each thread holds frames of its own
+# Decoders that read `skip_frame` at every packet; others keep the first or leave out frames that are shown.
+SKIPPING = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9"})
 
 
 def decode_chosen(
@@ -29,22 +31,22 @@ def decode_chosen(
     limits: DecodeLimits,
     working: Callable[[], None],
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """Number and picture of each chosen frame that can be decoded. `working` is called at every packet."""
-    wanted = set(chosen.tolist())
+    """Number and picture of each chosen frame that can be decoded, ascending. `working` is called at every packet."""
+    wanted, last = set(chosen.tolist()), -1
     context = stream.codec_context
     context.options = {"max_pixels": str(limits.pixels)}
     huge = context.width * context.height > HUGE_PIXELS
     context.thread_count = min(limits.threads, HUGE_THREADS) if huge else limits.threads
     context.thread_type = "AUTO"
     for run, run_packets in _by_run(packets(container, stream), plan_runs(index, chosen), working):
-        place = int(np.searchsorted(index.order, run.start))
+        place = int(next(rank for rank in index.rank[run.start :] if rank >= 0))
         for frame in _decoded(stream, index, run_packets, wanted):
             if index.stamped:
                 number = _number(index, frame)
             else:
                 number, place = place, place + 1
-            if number in wanted:
-                wanted.discard(number)
+            if number in wanted and number > last:  # damaged data decodes in any order
+                last = number
                 yield number, frame
         context.flush_buffers()
 
@@ -85,10 +87,12 @@ def _decoded(
 ) -> Iterator[VideoFrame]:
     """All that a run decodes to. Frames that are neither chosen nor referred to are left out where numbers allow it."""
     context = stream.codec_context
+    skips = index.stamped and context.name in SKIPPING
     for number, packet in numbered:
         if index.stamped:
             # Decoders carry this along: each frame then names its packet, whatever the container's timestamps were.
             packet.pts = number
+        if skips:
             context.skip_frame = "DEFAULT" if int(index.rank[number]) in wanted else "NONREF"
         with tolerate_damage():
             yield from context.decode(packet)

@@ -14,12 +14,19 @@ from av.filter.graph import Graph
 
 LOUDEST = 1e3  # float audio may hold anything, infinities too
 MAX_CHANNELS = 64  # of FFmpeg's `pan`; the channels beyond stay unheard
+CANCELLED = 0.01
+"""Share of two channels' power under which their mean is no mixture but what is left of one voice in opposite phases;
+where only one is heard it is a half."""
+RESTORED = 0.1
+"""Share from which they are mixed again."""
 
 
 class MonoResampler:
     """The mean of the channels, resampled by libswresample. A stream may change its format at any frame.
 
     The mean ignores channel layouts on purpose: remuxing loses and invents them, and a voice may be on any channel.
+    Where two channels cancel each other (right = -left, as from a balanced line on a stereo plug) the louder one stands
+    in.
 
     Args:
         rate: Hz of the samples wanted.
@@ -30,6 +37,7 @@ class MonoResampler:
         self._kind: tuple[str, str, int] | None = None
         self._graph: Graph | None = None
         self._waiting = 0
+        self._cancels = False
 
     def feed(self, frame: AudioFrame) -> Iterator[npt.NDArray[np.float32]]:
         """The samples that one more frame completes, arrays of shape (samples,)."""
@@ -46,22 +54,44 @@ class MonoResampler:
         self._graph.push(frame)
         if self._waiting >= frame.sample_rate:
             self._waiting = 0
-            yield from _done(self._graph)
+            yield from self._done(self._graph)
 
     def flush(self) -> Iterator[npt.NDArray[np.float32]]:
         """The samples still held back."""
         if self._graph is not None:
             self._graph.push(None)
-            yield from _done(self._graph)
+            yield from self._done(self._graph)
         self._kind = self._graph = None
         self._waiting = 0
 
+    def _done(self, graph: Graph) -> Iterator[npt.NDArray[np.float32]]:
+        while True:
+            try:
+                frame = cast(AudioFrame, graph.pull())
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as error:
+                if error.errno == errno.EAGAIN:
+                    return
+                raise
+            samples = np.clip(np.nan_to_num(frame.to_ndarray()), -LOUDEST, LOUDEST)
+            yield self._mixed(samples.astype(np.float32, copy=False))
+
+    def _mixed(self, channels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """One channel, (samples,), out of one or two."""
+        if len(channels) == 1:
+            return np.asarray(channels[0])
+        mean = channels.mean(axis=0, dtype=np.float32)
+        powers = np.einsum("ij,ij->i", channels, channels)
+        share = float(mean @ mean) / max(float(powers.mean()), 1e-12)
+        self._cancels = share < (RESTORED if self._cancels else CANCELLED) and bool(powers.any())
+        return np.asarray(channels[int(powers.argmax())] if self._cancels else mean)
+
 
 def _graph(frame: AudioFrame, rate: int) -> Graph:
-    channels = min(frame.layout.nb_channels, MAX_CHANNELS)
-    mean = "+".join(f"{1 / channels:.9f}*c{channel}" for channel in range(channels))
+    """To float planes at `rate`."""
     graph = Graph()
-    graph.link_nodes(
+    nodes = [
         graph.add(
             "abuffer",
             sample_rate=str(frame.sample_rate),
@@ -70,24 +100,18 @@ def _graph(frame: AudioFrame, rate: int) -> Graph:
             time_base=f"1/{frame.sample_rate}",
         ),
         graph.add("aformat", sample_fmts="fltp"),
-        graph.add("pan", f"mono|c0={mean}"),
+        graph.add("pan", _mix(min(frame.layout.nb_channels, MAX_CHANNELS))),
         graph.add("aresample", str(rate)),
-        graph.add("aformat", sample_fmts="flt"),
+        graph.add("aformat", sample_fmts="fltp"),
         graph.add("abuffersink"),
-    ).configure()
+    ]
+    graph.link_nodes(*nodes).configure()
     graph.set_audio_frame_size(rate // 4)  # large frames: each costs a call or two
     return graph
 
 
-def _done(graph: Graph) -> Iterator[npt.NDArray[np.float32]]:
-    while True:
-        try:
-            frame = cast(AudioFrame, graph.pull())
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError as error:
-            if error.errno == errno.EAGAIN:
-                return
-            raise
-        samples = np.nan_to_num(frame.to_ndarray().reshape(-1))
-        yield np.clip(samples, -LOUDEST, LOUDEST).astype(np.float32, copy=False)
+def _mix(channels: int) -> str:
+    """Two channels as they are, or the mean of any others."""
+    if channels == 2:
+        return "stereo|c0=c0|c1=c1"
+    return "mono|c0=" + "+".join(f"{1 / channels:.9f}*c{channel}" for channel in range(channels))

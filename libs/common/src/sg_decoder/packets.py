@@ -12,16 +12,18 @@ import numpy.typing as npt
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from sg_decoder.bitstream import HIDDEN, LEADING, SECOND_FIELD, Marker
 from sg_decoder.errors import LimitExceeded, Undecodable
 
 MISSING = -(2**63)
-KEY, HIDDEN = 1, 2
+KEY = 1
 MAX_PACKETS = 16_000_000  # 4 hours at 1000 frames/s; the index takes some tens of bytes of each
 BACKWARD_SECONDS = 0.5
-FORWARD_SECONDS = 10.0
-VP8_SHOW_FRAME = 0x10
+FORWARD_SECONDS = 10.0  # a longer step is a splice where clocks may jump (MPEG-TS, DVD), ...
+LONGEST_GAP_SECONDS = 3600.0  # ... and this one anywhere
 KEYS_TRIED = 3
 FALLBACK_RATE = 25
+NO_FRAMES = "the video stream holds no frames; export or upload the file again"
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,15 @@ class PacketIndex:
 
     Attributes:
         order: (frames,) packet number of each frame, in presentation order.
-        rank: (packets,) frame number of each packet, -1 for packets that show nothing.
+        rank: (packets,) frame number of each packet, -1 for packets that show nothing. The two fields of a frame may
+            come in two packets with one number.
         times: (frames,) seconds from the first frame.
         keys: (keys,) packet numbers where decoding can start; 0 is always among them.
         stamped: whether timestamps gave that order. Otherwise it is the packets' own, and the decoder's output order
             tells which frame is which.
         duration: seconds from the first frame's start to the last one's end.
         fps: average frames per second, 0 where a single frame leaves it open.
+        start: time of the first frame on the container's clock, seconds; None where it has none.
     """
 
     order: npt.NDArray[np.int64]
@@ -46,6 +50,7 @@ class PacketIndex:
     stamped: bool
     duration: float
     fps: float
+    start: float | None = None
 
     @property
     def frames(self) -> int:
@@ -55,7 +60,7 @@ class PacketIndex:
 def index_packets(
     packets: Iterable[Packet[VideoStream]],
     *,
-    codec: str,
+    mark: Marker,
     time_base: Fraction,
     rate: Fraction | None,
     jumps: bool,
@@ -66,7 +71,7 @@ def index_packets(
 
     Args:
         packets: those of one video stream.
-        codec: FFmpeg's name of the decoder.
+        mark: tells fields, hidden frames and leading pictures; see `bitstream.marker`.
         time_base: seconds per timestamp unit.
         rate: frames per second as the container states it; places frames that have no timestamps.
         jumps: whether the container's timestamps may jump forward where streams were spliced (MPEG-TS).
@@ -84,32 +89,37 @@ def index_packets(
         pts.append(MISSING if packet.pts is None else packet.pts)
         dts.append(MISSING if packet.dts is None else packet.dts)
         last_duration = packet.duration or last_duration
-        hidden = _shows_nothing(packet, codec)
-        if packet.is_keyframe and flags and not hidden and len(starts) < KEYS_TRIED and True not in starts:
+        seen = mark(packet) | (HIDDEN if packet.is_discard else 0)  # an edit list hides it
+        key = packet.is_keyframe and not seen
+        if key and flags and len(starts) < KEYS_TRIED and True not in starts:
             starts.append(can_start(packet))
-        flags.append((KEY if packet.is_keyframe else 0) | (HIDDEN if hidden else 0))
+        flags.append((KEY if key else 0) | seen)
         working()
         if len(flags) > MAX_PACKETS:
             raise LimitExceeded("the video has too many frames; send a shorter part of it")
     marks = np.frombuffer(flags, dtype=np.uint8)
-    visible = np.flatnonzero((marks & HIDDEN) == 0)
+    visible = np.flatnonzero((marks & (HIDDEN | SECOND_FIELD)) == 0)
     if not visible.size:
-        raise Undecodable("the video stream holds no frames; export or upload the file again")
+        raise Undecodable(NO_FRAMES)
     keys = np.flatnonzero(marks & KEY) if True in starts else np.empty(0, dtype=np.int64)
     shown, decoded = np.frombuffer(pts, dtype=np.int64), np.frombuffer(dts, dtype=np.int64)
     stamped = bool(np.all(shown[visible] != MISSING))
     if stamped:
-        parts = _parts(decoded, float(time_base), jumps)
+        longest = FORWARD_SECONDS if jumps else LONGEST_GAP_SECONDS
+        parts = _parts(decoded, float(time_base), longest)
         order = visible[np.lexsort((shown[visible], parts[visible]))]
-        times = _times(shown[order].astype(np.float64) * float(time_base), parts[order])
+        times = _times(shown[order].astype(np.float64) * float(time_base), parts[order], longest)
     else:
-        order = visible
+        order = _shown_order(visible, marks)
         times = _even_times(decoded[order], float(time_base), float(rate or FALLBACK_RATE))
     rank = np.full(marks.size, -1, dtype=np.int64)
     rank[order] = np.arange(order.size)
+    second = np.flatnonzero(marks & SECOND_FIELD)
+    rank[second] = rank[second - 1]
     span = float(times[-1])
     fps = (order.size - 1) / span if span > 0 else float(rate or 0)
-    last = float(last_duration * time_base) if stamped else 0.0
+    # of a frame in two packets the last packet's is half of it
+    last = float(last_duration * time_base) if stamped and not second.size else 0.0
     return PacketIndex(
         order=order,
         rank=rank,
@@ -118,15 +128,20 @@ def index_packets(
         stamped=stamped,
         duration=span + (last or (1 / fps if fps else 0.0)),
         fps=fps,
+        start=float(int(shown[order[0]]) * time_base) if stamped else None,
     )
 
 
-def _shows_nothing(packet: Packet[VideoStream], codec: str) -> bool:
-    """Frames that an edit list hides, and VP8's alternative reference frames."""
-    return packet.is_discard or (codec == "vp8" and not memoryview(packet)[0] & VP8_SHOW_FRAME)
+def _shown_order(visible: npt.NDArray[np.int64], marks: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """The packets' own order, each key frame behind the leading pictures that follow it and are shown before it."""
+    order = visible.copy()
+    leading = np.flatnonzero(np.diff((marks[visible] & LEADING) > 0, prepend=False, append=False))
+    for first, end in leading.reshape(-1, 2).tolist():
+        order[max(first - 1, 0) : end] = np.roll(visible[max(first - 1, 0) : end], -1)
+    return order
 
 
-def _parts(dts: npt.NDArray[np.int64], time_base: float, jumps: bool) -> npt.NDArray[np.int64]:
+def _parts(dts: npt.NDArray[np.int64], time_base: float, longest: float) -> npt.NDArray[np.int64]:
     """(packets,) numbers the parts between timestamp jumps: within a part, presentation order is timestamp order."""
     known = dts[dts != MISSING]
     if not known.size:
@@ -134,16 +149,15 @@ def _parts(dts: npt.NDArray[np.int64], time_base: float, jumps: bool) -> npt.NDA
     last = np.cumsum(dts != MISSING) - 1
     known = known[np.maximum(last, 0)]
     steps = np.diff(known.astype(np.float64)) * time_base
-    broken = steps < -BACKWARD_SECONDS
-    if jumps:
-        broken |= steps > FORWARD_SECONDS
+    broken = (steps < -BACKWARD_SECONDS) | (steps > longest)
     return np.concatenate([[0], np.cumsum(broken)])
 
 
-def _times(seconds: npt.NDArray[np.float64], parts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Seconds from the first frame, each part following the one before by a usual frame's length."""
+def _times(seconds: npt.NDArray[np.float64], parts: npt.NDArray[np.int64], longest: float) -> npt.NDArray[np.float64]:
+    """Seconds from the first frame, each part following the one before by a usual frame's length. The frame before a
+    seam may have its time from behind it."""
     steps = np.diff(seconds)
-    seams = np.diff(parts) > 0
+    seams = (np.diff(parts) > 0) | (steps > longest)
     if seams.any():
         inner = steps[~seams]
         steps[seams] = np.median(inner) if inner.size else 0.0

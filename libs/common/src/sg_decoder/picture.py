@@ -18,6 +18,18 @@ HD_HEIGHT = 720
 WIDEST_PIXEL = 8
 
 
+def _without_a_name(cls: type[Type], value: object) -> Type:
+    """Side data that FFmpeg knows and the binding's enumeration does not: a value without a name, so that reading a
+    frame's side data does not fail over what nobody asked for."""
+    member = object.__new__(cls)
+    member._name_ = f"UNKNOWN_{value}"
+    member._value_ = value  # type: ignore[assignment]
+    return member
+
+
+Type._missing_ = classmethod(_without_a_name)  # type: ignore[assignment]
+
+
 @dataclass(frozen=True)
 class Geometry:
     """How stored pixels become displayed ones.
@@ -40,7 +52,7 @@ class Geometry:
 
 
 def geometry(frame: VideoFrame, pixel_shape: Fraction | None, max_side: int) -> Geometry:
-    """The geometry of a clip from its first frame.
+    """The geometry of a frame.
 
     Args:
         frame: carries the display matrix as side data.
@@ -59,15 +71,13 @@ def geometry(frame: VideoFrame, pixel_shape: Fraction | None, max_side: int) -> 
 
 
 class Painter:
-    """Turns frames into RGB arrays of one geometry, reusing one scaler."""
+    """Turns frames into RGB arrays, reusing one scaler."""
 
-    def __init__(self, shape: Geometry) -> None:
-        self._shape = shape
+    def __init__(self) -> None:
         self._scaler = VideoReformatter()
 
-    def paint(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
+    def paint(self, frame: VideoFrame, shape: Geometry) -> npt.NDArray[np.uint8]:
         """(height, width, 3), contiguous, full range, at the geometry's scale. Area averaging where it shrinks."""
-        shape = self._shape
         rgb = self._scaler.reformat(
             frame,
             width=shape.stored_width,

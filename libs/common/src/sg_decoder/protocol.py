@@ -18,6 +18,7 @@ INFO = "info"
 BLOCK = "block"
 FRAME = "frame"
 WORKING = "working"
+SUMMARY = "summary"
 END = "end"
 ERROR = "error"
 

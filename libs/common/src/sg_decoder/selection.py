@@ -49,14 +49,21 @@ def choose_frames(
 def plan_runs(index: PacketIndex, frames: npt.NDArray[np.int64]) -> list[Run]:
     """The shortest runs of packets that decode the given frames, ascending and apart."""
     runs: list[Run] = []
-    for packet in np.sort(index.order[frames]).tolist():
-        start = _start(index, packet)
-        stop = packet if index.stamped else min(packet + REORDER, index.rank.size - 1)
+    for start, stop in sorted((_start(index, packet), _stop(index, packet)) for packet in index.order[frames].tolist()):
         if runs and start <= runs[-1].stop + 1:
             runs[-1] = Run(runs[-1].start, max(stop, runs[-1].stop))
         else:
             runs.append(Run(start, stop))
     return runs
+
+
+def _stop(index: PacketIndex, packet: int) -> int:
+    """The last packet that a packet's frame needs: its second field's, or those after which it must have come out."""
+    last = index.rank.size - 1
+    stop = packet if index.stamped else min(packet + REORDER, last)
+    while stop < last and index.rank[stop + 1] == index.rank[stop] >= 0:
+        stop += 1
+    return stop
 
 
 def _start(index: PacketIndex, packet: int) -> int:

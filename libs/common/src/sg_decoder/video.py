@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
+import numpy as np
 from av.container import InputContainer
-from av.format import Flags
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sg_decoder import protocol
+from sg_decoder.bitstream import marker
+from sg_decoder.completeness import is_cut_off
 from sg_decoder.container import (
     Send,
     by_preference,
     check_duration,
     check_moving,
-    check_stated_duration,
     is_cover,
+    jumps,
     open_container,
     packets,
+    readable,
+    timeline_start,
 )
 from sg_decoder.errors import LimitExceeded, MissingStream, Undecodable
 from sg_decoder.frames import can_start, decode_chosen
@@ -30,51 +36,96 @@ from sg_decoder.selection import choose_frames
 
 WORKING_SECONDS = 2.0
 NOTHING = "no frame of the video can be decoded; re-encode it and try again"
+MOSTLY_NOTHING = "most frames of the video cannot be decoded; the file is damaged. Export or upload it again"
+ENOUGH = 0.5
+"""Share of the chosen frames that must decode from the first one on that does."""
+PALETTE_BITS = 8
+"""A pixel of so few bits in all has no colours of its own."""
 
 
 def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send: Send) -> None:
-    """Send the info and then the chosen frames of the best video stream.
+    """Send the info, the chosen frames and a summary of the best video stream that holds any.
 
     Raises:
         MissingStream, Undecodable, NotMedia, LimitExceeded: as `open_video` says.
     """
-    budget = FrameBudget(**request["budget"])
     working = _heartbeat(send)
-    with open_container(descriptor) as container:
-        stream = _best(container)
-        check_stated_duration(container, limits)
-        number, pixels = stream.index, stream.codec_context.width * stream.codec_context.height
+    problem: Undecodable | None = None
+    for place in count():
+        with open_container(descriptor) as container:
+            streams = _by_preference(container)
+            if place == len(streams):
+                raise problem or Undecodable(NOTHING)
+            stream = streams[place]
+            try:
+                pictures = _Pictures(container, stream, request, limits, working)
+            except Undecodable as error:
+                problem = problem or error
+                continue
+        with open_container(descriptor) as container:
+            stream = next(other for other in container.streams.video if other.index == pictures.stream)
+            if pictures.send(container, stream, send):
+                send(protocol.SUMMARY, cut_off=is_cut_off(descriptor))
+                return
+
+
+class _Pictures:
+    """The chosen frames of one stream. Making it reads all packets."""
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        request: dict[str, Any],
+        limits: DecodeLimits,
+        working: Callable[[], None],
+    ) -> None:
+        self.stream = stream.index
+        self._limits = limits
+        self._working = working
+        self._budget = FrameBudget(**request["budget"])
+        self._start = timeline_start(container)
+        pixels = stream.codec_context.width * stream.codec_context.height
         _check_pixels(pixels, limits)
-        index = _index(container, stream, working)
-        check_moving(container, index.frames)
-    check_duration(index.duration, limits)
-    chosen = choose_frames(index, sample_rate=request["sample_rate"], budget=budget, pixels=pixels)
-    shape: Geometry | None = None
-    with open_container(descriptor) as container:
-        stream = next(stream for stream in container.streams.video if stream.index == number)
-        for rank, frame in decode_chosen(container, stream, index, chosen, limits=limits, working=working):
-            _check_pixels(frame.width * frame.height, limits)
-            if shape is None:
-                shape = geometry(frame, stream.sample_aspect_ratio, budget.max_side)
-                painter = Painter(shape)
-                send(protocol.INFO, **_info(stream, index, shape))
-            rgb = painter.paint(frame)
-            place = {"number": rank, "time": float(index.times[rank])}
-            send(
-                protocol.FRAME, rgb.data.cast("B"), height=rgb.shape[0], width=rgb.shape[1], scale=shape.scale, **place
-            )
-    if shape is None:
-        raise Undecodable(NOTHING)
+        self._index = _index(container, stream, working)
+        check_moving(container, self._index.frames)
+        check_duration(self._index.duration, limits)
+        self._chosen = choose_frames(
+            self._index, sample_rate=request["sample_rate"], budget=self._budget, pixels=pixels
+        )
+
+    def send(self, container: InputContainer, stream: VideoStream, send: Send) -> bool:
+        """Returns whether there was any frame to send.
+
+        Raises:
+            Undecodable: most of them cannot be decoded.
+        """
+        index, chosen = self._index, self._chosen
+        late = max(0.0, index.start - self._start) if index.start is not None else 0.0
+        painter, sent, first = Painter(), 0, 0
+        for number, frame in decode_chosen(
+            container, stream, index, chosen, limits=self._limits, working=self._working
+        ):
+            _check_pixels(frame.width * frame.height, self._limits)
+            shape = geometry(frame, stream.sample_aspect_ratio, self._budget.max_side)
+            if not sent:
+                first = number
+                send(protocol.INFO, **_info(stream, frame, index, shape, late))
+            rgb = painter.paint(frame, shape)
+            size = {"height": rgb.shape[0], "width": rgb.shape[1], "scale": shape.scale}
+            place = {"number": number, "time": late + float(index.times[number])}
+            send(protocol.FRAME, rgb.data.cast("B"), **size, **place)
+            sent += 1
+        if sent and sent < ENOUGH * np.count_nonzero(chosen >= first):
+            raise Undecodable(MOSTLY_NOTHING)
+        return sent > 0
 
 
-def _best(container: InputContainer) -> VideoStream:
+def _by_preference(container: InputContainer) -> list[VideoStream]:
     streams = [stream for stream in container.streams.video if not is_cover(stream)]
     if not streams:
         raise MissingStream("the file has no video stream; send a video")
-    readable = [stream for stream in streams if stream.codec_context is not None]
-    if not readable:
-        raise Undecodable("the video's codec is not supported; re-encode it, for example as H.264")
-    return by_preference(readable)[0]
+    return readable(container, by_preference(streams))
 
 
 def _index(container: InputContainer, stream: VideoStream, working: Callable[[], None]) -> PacketIndex:
@@ -82,23 +133,27 @@ def _index(container: InputContainer, stream: VideoStream, working: Callable[[],
         raise Undecodable(NOTHING)
     return index_packets(
         packets(container, stream),
-        codec=stream.codec_context.name,
+        mark=marker(stream),
         time_base=stream.time_base,
         rate=stream.guessed_rate or stream.average_rate,
-        jumps=bool(Flags(container.format.flags) & Flags.ts_discont),
+        jumps=jumps(container),
         can_start=lambda packet: can_start(stream, packet),
         working=working,
     )
 
 
-def _info(stream: VideoStream, index: PacketIndex, shape: Geometry) -> dict[str, Any]:
+def _info(stream: VideoStream, frame: VideoFrame, index: PacketIndex, shape: Geometry, late: float) -> dict[str, Any]:
+    codec, colours = stream.codec_context.name, frame.format
     return {
-        "codec": stream.codec_context.name,
+        "codec": codec,
         "width": shape.width,
         "height": shape.height,
         "fps": index.fps,
         "total_frames": index.frames,
-        "duration": index.duration,
+        "duration": late + index.duration,
+        "palette": codec == "gif"  # FFmpeg looks its colours up
+        or colours.has_palette
+        or (colours.is_rgb and colours.bits_per_pixel <= PALETTE_BITS),
     }
 
 

@@ -65,7 +65,9 @@ def decode_audio(new_job: NewJob) -> DecodeAudio:
     def decode(path: Path, rate: int = 16000, **limits: float) -> tuple[AudioInfo, Samples]:
         limit = DecodeLimits(**limits)  # type: ignore[arg-type]
         with open_audio(path, sample_rate=rate, limits=limit, job=new_job(60)) as reader:
-            return reader.info, np.concatenate(list(reader))
+            samples = np.concatenate([np.empty(0, np.float32), *reader])
+            decode.cut_off = reader.cut_off  # type: ignore[attr-defined]
+            return reader.info, samples
 
     return decode
 
@@ -79,6 +81,8 @@ def decode_video(new_job: NewJob) -> DecodeVideo:
         with open_video(
             path, sample_rate=sample_rate, budget=budget or FrameBudget(), limits=limit, job=new_job(60)
         ) as reader:
-            return reader.info, list(reader)
+            frames = list(reader)
+            decode.cut_off = reader.cut_off  # type: ignore[attr-defined]
+            return reader.info, frames
 
     return decode

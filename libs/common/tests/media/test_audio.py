@@ -180,3 +180,46 @@ def test_channels_in_an_order_of_the_files_own(
     assert info.channels == len(labels)
     assert samples.size == 16000
     assert np.abs(samples).max() > 0.3
+
+
+@pytest.mark.parametrize(("codec", "name"), [("pcm_s16le", "a.wav"), ("libmp3lame", "a.mp3")])
+def test_channels_in_opposite_phase_are_heard(tmp_path: Path, decode_audio: DecodeAudio, codec: str, name: str) -> None:
+    voice = tone(3.0, 48000)
+    path = write_audio(tmp_path / name, np.concatenate([voice, -voice]), rate=48000, codec=codec)
+    _, samples = decode_audio(path)
+    _, alone = decode_audio(write_audio(tmp_path / f"alone-{name}", voice, rate=48000, codec=codec))
+    assert np.abs(samples).max() == pytest.approx(np.abs(alone).max(), rel=0.05)
+    assert np.abs(samples[16000:32000]).mean() == pytest.approx(np.abs(alone[16000:32000]).mean(), rel=0.05)
+
+
+def test_different_voices_in_two_channels_are_mixed(tmp_path: Path, decode_audio: DecodeAudio) -> None:
+    """Also where one is silent for a while, or for ever."""
+    one, other = tone(2.0, 48000), tone(2.0, 48000, frequency=1000.0)
+    other[:, :48000] = 0
+    _, samples = decode_audio(write_audio(tmp_path / "a.wav", np.concatenate([one, other]), rate=48000))
+    _, mixed = decode_audio(write_audio(tmp_path / "b.wav", ((one + other) / 2).astype(np.float32), rate=48000))
+    np.testing.assert_allclose(samples, mixed, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_a_recording_of_hardly_any_samples_is_empty(
+    tmp_path: Path, decode_audio: DecodeAudio, count: int, rate: int
+) -> None:
+    path = write_audio(tmp_path / "a.wav", np.full((1, count), 0.1, np.float32), rate=rate)
+    info, samples = decode_audio(path)
+    assert info.sample_rate == rate
+    assert samples.size <= count
+
+
+def test_a_second_stream_stands_in_for_an_empty_one(tmp_path: Path, decode_audio: DecodeAudio) -> None:
+    path = tmp_path / "two.mkv"
+    sound = write_audio(tmp_path / "sound.wav", tone(1.0))
+    with av.open(str(path), "w") as output, av.open(str(sound)) as source:
+        empty, full = (output.add_stream_from_template(source.streams.audio[0]) for _ in range(2))
+        empty.disposition, full.disposition = av.stream.Disposition.default, av.stream.Disposition(0)
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = full
+                output.mux(packet)
+    assert decode_audio(path)[1].size == 16000

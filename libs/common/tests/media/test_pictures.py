@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.packet import PacketSideData
 from sg_common.media import FrameBudget
+from sg_decoder.picture import geometry
 
-from testbed.media import Picture, read_number, write_video
+from testbed.media import Picture, numbered_picture, read_number, write_video
 
 from .conftest import DecodeVideo
 
@@ -107,3 +110,85 @@ def to_yuv(picture: Picture, matrix: int, spread: int) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(planes.round().astype(np.uint8), format="yuv420p")
     frame.colorspace, frame.color_range = matrix, spread
     return frame
+
+
+def test_side_data_that_the_binding_does_not_know_is_ignored(tmp_path: Path, decode_video: DecodeVideo) -> None:
+    """Exif, with which FFmpeg also turns the picture: orientation 6 is a quarter turn clockwise."""
+    plain = write_video(tmp_path / "plain.avi", frames=4, codec="mjpeg", pixels="yuvj420p")
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    exif = b"\xff\xe1" + struct.pack(">H", 8 + len(tiff)) + b"Exif\0\0" + tiff
+    path = tmp_path / "exif.avi"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as output:
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux():
+            if packet.size:
+                jpeg = bytes(packet)
+                tagged = av.Packet(jpeg[:2] + exif + jpeg[2:])
+                tagged.pts, tagged.dts, tagged.time_base = packet.dts, packet.dts, packet.time_base
+                tagged.is_keyframe = True
+                tagged.stream = stream
+                output.mux(tagged)
+    _, frames = decode_video(path, sample_rate=1)
+    assert [read_number(np.rot90(frame.rgb)) for frame in frames] == list(range(4))
+
+
+def test_a_kind_of_side_data_from_a_later_ffmpeg(tmp_path: Path) -> None:
+    """A packet's LCEVC enhancement becomes its frame's; the display matrix beside it is still read."""
+    path = write_video(tmp_path / "clip.mp4", frames=1, turned=90)
+    with av.open(str(path)) as source:
+        stream = source.streams.video[0]
+        packet = next(source.demux(stream))
+        PacketSideData("lcevc", 16).to_packet(packet)  # type: ignore[call-arg,arg-type]
+        frames = [*stream.codec_context.decode(packet), *stream.codec_context.decode(None)]
+        with pytest.raises(KeyError):
+            frames[0].side_data["LCEVC"]  # type: ignore[typeddict-item]
+        assert geometry(frames[0], None, 1920).quarter_turns == 1
+
+
+def test_every_picture_has_its_own_shape(tmp_path: Path, decode_video: DecodeVideo) -> None:
+    """As a call does whose sender turns the phone or runs out of bandwidth."""
+    sizes = [(192, 144), (144, 192), (96, 72)]
+    parts = [
+        write_video(
+            tmp_path / f"{width}.webm",
+            frames=5,
+            size=(width, height),
+            codec="libvpx",
+            options={"deadline": "realtime", "cpu-used": "8"},
+            picture=lambda number, width, height, start=5 * place: numbered_picture(start + number, width, height),
+        )
+        for place, (width, height) in enumerate(sizes)
+    ]
+    path = tmp_path / "changing.webm"
+    with av.open(str(path), "w") as output:
+        stream = None
+        for place, part in enumerate(parts):
+            with av.open(str(part)) as source:
+                stream = stream or output.add_stream_from_template(source.streams.video[0])
+                for packet in source.demux():
+                    if packet.size:
+                        later = av.Packet(bytes(packet))
+                        later.pts = later.dts = (packet.pts or 0) + 5 * place * 33
+                        later.time_base, later.is_keyframe, later.stream = packet.time_base, packet.is_keyframe, stream
+                        output.mux(later)
+    info, frames = decode_video(path, sample_rate=1)
+    assert (info.width, info.height) == (192, 144)
+    assert [frame.rgb.shape[:2] for frame in frames] == [size[::-1] for size in sizes for _ in range(5)]
+    assert [read_number(frame.rgb) for frame in frames] == list(range(15))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "expected"),
+    [
+        ("a.gif", "gif", "rgb8", True),
+        ("a.avi", "msvideo1", "rgb555le", False),
+        ("a.mov", "qtrle", "gray", True),  # a palette of greys
+        ("a.apng", "apng", "rgb24", False),
+        ("a.mkv", "ffv1", "gray", False),
+    ],
+)
+def test_a_palette_is_told(
+    tmp_path: Path, decode_video: DecodeVideo, name: str, codec: str, pixels: str, expected: bool
+) -> None:
+    path = write_video(tmp_path / name, frames=3, codec=codec, pixels=pixels)
+    assert decode_video(path)[0].palette is expected

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sg_common.errors import Forbidden, LimitExceeded, MissingStream, NotFound, NotMedia, ServiceError, Undecodable
 
-from testbed.media import Film, Sound, cut, numbered_picture, tone, write_audio, write_media, write_video
+from testbed.media import Film, Sound, cut, damage, numbered_picture, tone, write_audio, write_media, write_video
 
 from .conftest import DecodeAudio, DecodeVideo
 
@@ -156,7 +156,6 @@ def test_broken_media_is_undecodable(tmp_path: Path, refused: Refused) -> None:
     for kept in (200, data.index(b"mdat") + 4):
         garbage.write_bytes(data[:kept] + noise.bytes(len(data) - kept))
         refused(garbage, Undecodable)
-    refused(write_audio(tmp_path / "none.wav", tone(0)), Undecodable, None, "audio")
 
 
 def test_the_beginning_of_a_cut_file_is_decoded(
@@ -180,3 +179,120 @@ def test_the_limits(tmp_path: Path, decode_video: DecodeVideo) -> None:
     raw = write_video(tmp_path / "raw.h264", frames=60)
     with pytest.raises(LimitExceeded, match="longer"):
         decode_video(raw, duration_seconds=1.5)
+
+
+def test_a_segment_without_its_header(tmp_path: Path, refused: Refused) -> None:
+    whole = write_media(
+        tmp_path / "whole.mp4", film=Film(), sound=Sound(tone(2)), movflags="frag_keyframe+empty_moov+default_base_moof"
+    )
+    data = whole.read_bytes()
+    segment = data[data.index(b"moof") - 4 :]
+    path = tmp_path / "segment.m4s"
+    for beginning in (b"", b"\0\0\0\x14stypmsdh\0\0\0\0msdh"):
+        path.write_bytes(beginning + segment)
+        refused(path, Undecodable, "without its header")
+    film = Film(codec="libvpx", options={"deadline": "realtime", "cpu-used": "8"})
+    webm = write_media(tmp_path / "whole.webm", film=film).read_bytes()
+    path.write_bytes(webm[webm.index(b"\x1f\x43\xb6\x75") :])
+    refused(path, Undecodable, "without its header")
+
+
+def test_an_animated_webp_is_a_picture_format(tmp_path: Path, refused: Refused) -> None:
+    path = write_video(tmp_path / "a.webp", frames=5, codec="libwebp_anim", container="webp")
+    refused(path, Undecodable, "picture format")
+
+
+ENCRYPTION = {
+    "encryption_scheme": "cenc-aes-ctr",
+    "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb",
+    "encryption_kid": "a7e61c373e219033c21091fa607bf3b8",
+}
+
+
+def test_encrypted_media(tmp_path: Path, refused: Refused) -> None:
+    refused(
+        write_media(tmp_path / "a.mp4", film=Film(), sound=Sound(tone(2)), **ENCRYPTION), Undecodable, "is encrypted"
+    )
+    song = write_audio(tmp_path / "song.m4a", tone(2), codec="aac")
+    data = song.read_bytes()
+    place = data.index(b"mp4a", data.index(b"stsd"))
+    song.write_bytes(data[:place] + b"drms" + data[place + 4 :])
+    refused(song, Undecodable, "is encrypted", "audio")
+
+
+def test_a_scrambled_broadcast(tmp_path: Path, refused: Refused) -> None:
+    """Transport scrambling: everything but the tables is unreadable, and each packet says so."""
+    path = write_media(tmp_path / "a.ts", film=Film(), sound=Sound(tone(2)))
+    data, noise = bytearray(path.read_bytes()), np.random.default_rng(1)
+    for place in range(0, len(data), 188):
+        if int.from_bytes(data[place + 1 : place + 3]) & 0x1FFF in (0x100, 0x101):
+            data[place + 3] |= 0x80
+            header = 5 + data[place + 4] if data[place + 3] & 0x20 else 4
+            data[place + header : place + 188] = noise.bytes(188 - header)
+    path.write_bytes(data)
+    refused(path, Undecodable, "is encrypted")
+
+
+def test_an_unsupported_codec_is_named(tmp_path: Path, refused: Refused) -> None:
+    for kind, sample, other in (("video", b"avc1", b"xyz1"), ("audio", b"mp4a", b"xyz2")):
+        path = write_media(tmp_path / f"{kind}.mp4", film=Film(), sound=Sound(tone(2)))
+        data = path.read_bytes()
+        place = data.index(sample, data.index(b"stsd"))
+        data = data[:place] + other + data[place + 4 :]
+        path.write_bytes(data.replace(b"esds", b"free") if kind == "audio" else data)
+        refused(path, Undecodable, rf"{kind} codec \({other.decode()}\) is not supported", kind)
+
+
+def test_mostly_undecodable_media_say_so(tmp_path: Path, refused: Refused) -> None:
+    path = write_media(tmp_path / "a.mkv", film=Film(frames=60, options={"g": "1"}), sound=None)
+    noise = np.random.default_rng(2)
+    broken = tmp_path / "broken.mkv"
+    with av.open(str(path)) as source, av.open(str(broken), "w") as output:
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux()):
+            if packet.size:
+                data = bytes(packet) if number % 4 == 0 else noise.bytes(packet.size)
+                damaged = av.Packet(data)
+                damaged.pts, damaged.dts, damaged.time_base = packet.pts, packet.pts, packet.time_base
+                damaged.is_keyframe, damaged.stream = True, stream
+                output.mux(damaged)
+    refused(broken, Undecodable, "cannot be decoded", "video")
+
+
+def test_mostly_undecodable_sound_says_so(tmp_path: Path, refused: Refused) -> None:
+    path = write_audio(tmp_path / "a.flac", tone(8), codec="flac")
+    broken = tmp_path / "broken.mkv"
+    with av.open(str(path)) as source, av.open(str(broken), "w") as output:
+        stream = output.add_stream_from_template(source.streams.audio[0])
+        for number, packet in enumerate(source.demux()):
+            if packet.size:
+                data = bytes(packet) if number % 4 == 0 else bytes(packet.size)
+                damaged = av.Packet(data)
+                damaged.pts, damaged.dts, damaged.time_base = packet.pts, packet.pts, packet.time_base
+                damaged.stream = stream
+                output.mux(damaged)
+    refused(broken, Undecodable, "cannot be decoded", "audio")
+
+
+def test_an_empty_second_video_track_is_passed_over(tmp_path: Path, decode_video: DecodeVideo) -> None:
+    source = write_video(tmp_path / "one.mp4", frames=20)
+    path = tmp_path / "two.mkv"
+    with av.open(str(source)) as original, av.open(str(path), "w") as output:
+        full, empty = (output.add_stream_from_template(original.streams.video[0]) for _ in range(2))
+        empty.disposition, full.disposition = av.stream.Disposition.default, av.stream.Disposition(0)
+        for packet in original.demux():
+            if packet.dts is not None:
+                packet.stream = full
+                output.mux(packet)
+    assert len(decode_video(path, sample_rate=1)[1]) == 20
+
+
+def test_damaged_pictures_come_in_order_of_display(tmp_path: Path, decode_video: DecodeVideo) -> None:
+    whole = write_video(tmp_path / "whole.mkv", frames=120, size=(96, 96), options={"g": "12", "bf": "3"})
+    for seed in range(3):
+        try:
+            _, frames = decode_video(damage(whole, tmp_path / "a.mkv", seed=seed, flips=150, after=1500), sample_rate=1)
+        except Undecodable:
+            continue
+        numbers = [frame.number for frame in frames]
+        assert numbers == sorted(set(numbers))

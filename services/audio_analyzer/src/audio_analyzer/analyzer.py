@@ -13,7 +13,7 @@ from sg_common.bundle.calibration import VoiceCalibration
 from sg_common.media import AudioReader, open_audio
 
 from audio_analyzer.model import SAMPLE_RATE, VoiceModel
-from audio_analyzer.quality import CrestMeter, Quality, refusal
+from audio_analyzer.quality import BandMeter, CrestMeter, Quality, refusal
 from audio_analyzer.report import AudioReport, Segment
 from audio_analyzer.scoring import ScoredWindow, WindowScorer, segments
 from audio_analyzer.settings import AudioSettings
@@ -22,6 +22,10 @@ from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
 
 log = logging.getLogger(__name__)
 
+CUT_OFF = (
+    "The file is cut off: its header promises more than the {seconds:.1f} s that are there. "
+    "Send the whole file to have all of it judged."
+)
 UNSCORABLE = "The model has no answer for this recording; send another recording of the voice."
 
 
@@ -65,6 +69,7 @@ class _Analysis:
         limit = max(1, round(settings.audio_full_speech_seconds / spec.hop_seconds))
         self._scorer = WindowScorer(model, settings.audio_batch_size, limit)
         self._crest = CrestMeter()
+        self._band = BandMeter(SAMPLE_RATE)
 
     def run(self, reader: AudioReader) -> AudioReport:
         expected_seconds = reader.info.duration or 0.0
@@ -83,23 +88,27 @@ class _Analysis:
         if calibration is not common:
             stream = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
             log.info("judged by its codec's own calibration", extra=stream)
-        return self._report(scored, calibration)
+        return self._report(scored, calibration, reader)
 
     def _take(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:
             self._job.check()
             self._crest.add(piece.samples)
+            self._band.add(piece.samples)
             for window in self._windower.feed(piece):
                 if self._scorer.add(window):
                     self._job.check()
 
-    def _report(self, scored: list[ScoredWindow], calibration: VoiceCalibration) -> AudioReport:
+    def _report(self, scored: list[ScoredWindow], calibration: VoiceCalibration, reader: AudioReader) -> AudioReport:
         quality = Quality(
             audio_seconds=self._speech.total / SAMPLE_RATE,
             speech_seconds=self._speech.speech / SAMPLE_RATE,
             peak=self._speech.peak,
             crest_db=self._crest.crest_db(),
+            sample_rate=reader.info.sample_rate,
+            band_db=self._band.band_db(),
         )
+        cut_off = CUT_OFF.format(seconds=quality.audio_seconds) if reader.cut_off else None
         message = refusal(quality, self._model.input.min_speech_seconds)
         finite = [window for window in scored if np.isfinite(window.logit)]
         if len(finite) < len(scored):
@@ -107,10 +116,11 @@ class _Analysis:
         if message is None and not finite:
             message = UNSCORABLE
         if message is not None:
+            message = " ".join(filter(None, (message, cut_off)))
             return self._answer(quality, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [])
         score = calibration.aggregate([window.logit for window in finite])
         evidence = segments(finite, calibration, self._settings.audio_max_segments)
-        return self._answer(quality, None, score, calibration.verdict(score), evidence)
+        return self._answer(quality, cut_off, score, calibration.verdict(score), evidence)
 
     def _answer(
         self, quality: Quality, message: str | None, score: float, judged: Verdict, evidence: list[Segment]
@@ -118,7 +128,7 @@ class _Analysis:
         return AudioReport(
             deepfake_probability=score,
             verdict=judged,
-            status=Status.SUCCESS if message is None else Status.INCONCLUSIVE,
+            status=Status.INCONCLUSIVE if judged is Verdict.INCONCLUSIVE else Status.SUCCESS,
             audio_duration=round(quality.audio_seconds, 3),
             speech_duration=round(quality.speech_seconds, 3),
             sample_rate=SAMPLE_RATE,

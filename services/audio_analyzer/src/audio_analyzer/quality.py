@@ -15,6 +15,11 @@ CLIPPED_CREST_DB = 5.0
 """Crest factor below which speech is refused: genuine speech has 10 dB and more (1st percentile of the training
 clips), with a tenth of its samples cut off 6.6 dB, with a fifth 4.9 dB (medians)."""
 CREST_QUANTILE = 0.999
+NARROW_RATE = 4000
+"""Sampling rate, Hz, up to which speech is not judged: half of what tells voices apart is missing."""
+NARROW_BAND_DB = -50.0
+"""Power from 2.3 to 3.4 kHz over all from 100 Hz on, dB, under which speech was sampled so low before it came into this
+file (`python -m benchmarks.speech_band`: no genuine clip of the corpus is below; from 4 kHz, every one is)."""
 SUBSAMPLING = 8
 
 
@@ -43,14 +48,46 @@ class CrestMeter:
         return self._LOWEST_DB + (top + 0.5) / self._BINS_PER_DB - 10 * math.log10(self._power / count)
 
 
+class BandMeter:
+    """How much of a stream lies above what a sampling rate of 4 kHz holds, dB."""
+
+    _FRAME, _EVERY = 512, 4
+
+    def __init__(self, sample_rate: int) -> None:
+        frequencies = np.fft.rfftfreq(self._FRAME, 1 / sample_rate)
+        self._upper = (frequencies >= 2300) & (frequencies < 3400)
+        self._all = frequencies >= 100
+        self._window = np.hanning(self._FRAME).astype(np.float32)
+        self._power = np.zeros(len(frequencies))
+
+    def add(self, samples: Samples) -> None:
+        whole = samples[: len(samples) // self._FRAME * self._FRAME].reshape(-1, self._FRAME)[:: self._EVERY]
+        self._power += np.square(np.abs(np.fft.rfft(whole * self._window))).sum(axis=0)
+
+    def band_db(self) -> float:
+        """Infinite for an empty or silent stream."""
+        upper, power = float(self._power[self._upper].sum()), float(self._power[self._all].sum())
+        return 10 * math.log10(max(upper / power, 1e-20)) if power else math.inf
+
+
 @dataclass(frozen=True)
 class Quality:
-    """What is known of a recording when it has been read. Durations in seconds, `peak` as a sample value."""
+    """What is known of a recording when it has been read.
+
+    Attributes:
+        audio_seconds, speech_seconds: durations.
+        peak: largest magnitude of a sample.
+        crest_db: see `CrestMeter`.
+        sample_rate: Hz, as the file states it.
+        band_db: see `BandMeter`.
+    """
 
     audio_seconds: float
     speech_seconds: float
     peak: float
     crest_db: float
+    sample_rate: int
+    band_db: float
 
 
 def refusal(quality: Quality, min_speech_seconds: float) -> str | None:
@@ -70,6 +107,15 @@ def refusal(quality: Quality, min_speech_seconds: float) -> str | None:
         return (
             f"Only {found:.1f} s of speech were found and {min_speech_seconds:g} s are needed; "
             "send a longer recording of the voice."
+        )
+    return _spoilt(quality)
+
+
+def _spoilt(quality: Quality) -> str | None:
+    if quality.sample_rate <= NARROW_RATE or quality.band_db < NARROW_BAND_DB:
+        return (
+            "The speech was sampled at 4 kHz or less and has nothing above 2 kHz, too little to judge it by; "
+            "send a recording made at 8 kHz or more, or the original file."
         )
     if quality.crest_db < CLIPPED_CREST_DB:
         return (

@@ -13,8 +13,8 @@ class Segment(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    start: float = Field(ge=0, description="seconds from the beginning of the audio")
-    end: float = Field(ge=0, description="seconds from the beginning of the audio")
+    start: float = Field(ge=0, description="seconds on the file's timeline")
+    end: float = Field(ge=0, description="seconds on the file's timeline")
     deepfake_probability: float = Field(ge=0, le=1)
 
 
@@ -24,7 +24,7 @@ class AudioReport(Report):
     score_field: ClassVar[str] = "deepfake_probability"
 
     deepfake_probability: float = Field(ge=0, le=1, description="0.5 when nothing could be judged; see status")
-    audio_duration: float = Field(ge=0, description="seconds of decoded audio")
+    audio_duration: float = Field(ge=0, description="seconds from the timeline's beginning to the end of the sound")
     speech_duration: float = Field(ge=0, description="seconds of it that hold speech")
     sample_rate: int = Field(description="Hz that the model saw")
     segments: list[Segment]

@@ -21,6 +21,10 @@ LEVEL = 0.2
 """Root mean square that the loudest frame is brought to before the graph sees it: a voice at an ordinary level."""
 MAX_GAIN = 100.0
 """Most amplification (40 dB), so that a noise floor is not raised to a voice's level."""
+DOUBTED_GAIN = 4.0
+"""Amplification (12 dB) from which speech must be heard without any, too: amplified ambience can pass for it."""
+HEARD_SHARE = 0.25
+"""Share of a chunk's amplified speech that must be heard so."""
 HOLD = 0.5
 """How much of a chunk's level the next chunk inherits, so that a silent chunk after speech is not amplified at once."""
 LOUDEST_SAMPLE = 1e4
@@ -149,6 +153,7 @@ class SpeechStream:
         self._frame = spec.frame_samples
         self._chunk = CHUNK_FRAMES * spec.frame_samples
         self._state = voice_activity.initial_state()
+        self._plain_state = self._state
         self._context = np.zeros(spec.context_samples, dtype=np.float32)
         self._level = 0.0
         self._waiting: list[Samples] = []
@@ -207,12 +212,19 @@ class SpeechStream:
         by_frame = padded.reshape(frames, self._frame)
         loudest = float(np.sqrt(np.max(np.einsum("ij,ij->i", by_frame, by_frame) / self._frame)))
         self._level = max(loudest, HOLD * self._level)
-        padded *= min(MAX_GAIN, LEVEL / max(self._level, 1e-9))
+        gain = np.float32(min(MAX_GAIN, LEVEL / max(self._level, 1e-9)))
         signal = np.concatenate([self._context, padded])
         self._context = signal[len(signal) - len(self._context) :]
-        rows = np.lib.stride_tricks.sliding_window_view(signal, len(self._context) + self._frame)[:: self._frame]
-        probabilities, self._state = self._model.probabilities(np.ascontiguousarray(rows), self._state)
-        return probabilities
+        width = len(self._context) + self._frame
+        rows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(signal, width)[:: self._frame])
+        probabilities, self._state = self._model.probabilities(gain * rows, self._state)
+        threshold = self._model.rules.threshold
+        found = np.count_nonzero(probabilities >= threshold)
+        if gain < DOUBTED_GAIN or not found:
+            self._plain_state = self._state
+            return probabilities
+        plain, self._plain_state = self._model.probabilities(rows, self._plain_state)
+        return plain if np.count_nonzero(plain >= threshold) < HEARD_SHARE * found else probabilities
 
     def _cut(self, start: int, end: int) -> Piece:
         piece = Piece(start, self._kept[start - self._kept_from : end - self._kept_from])

@@ -14,8 +14,14 @@ from video_analyzer.following import FaceFollower, FoundFace
 from video_analyzer.model import FaceModel
 from video_analyzer.quality import QualityGates, describe
 from video_analyzer.report import VideoReport
-from video_analyzer.scoring import ClipEvidence, Conclusion, JudgedFace
+from video_analyzer.scoring import MORE, ClipEvidence, Conclusion, JudgedFace
 from video_analyzer.settings import VideoSettings
+
+PALETTE = (
+    "The picture has a palette of few colours, as a GIF has, which hides what is judged; "
+    "send the video that it was made from."
+)
+CUT_OFF = "The file is cut off: its header promises more than is there. Send the whole file to have all of it judged."
 
 
 class VideoAnalyzer:
@@ -67,6 +73,8 @@ class VideoAnalyzer:
             clip = _Clip(reader.info, ClipEvidence(self._model.calibration), self._follower())
             for frame in reader:
                 job.check()
+                if reader.info.palette:
+                    break
                 faces = clip.follower.faces(frame)
                 if faces:
                     clip.waiting.append(_WaitingFrame(frame.number, frame.time, faces))
@@ -74,6 +82,7 @@ class VideoAnalyzer:
                     self._judge(clip, job)
                 job.progress(frame.time, reader.info.duration)
             self._judge(clip, job)
+            clip.cut_off = reader.cut_off
             return clip
 
     def _follower(self) -> FaceFollower:
@@ -94,6 +103,7 @@ class VideoAnalyzer:
         clip.waiting.clear()
         for track in clip.follower.tracker.prune():
             clip.evidence.stray_logits.extend(track.logits)
+            clip.evidence.stray_different += track.motion.different
 
     def _report(self, clip: _Clip, options: AnalysisOptions, job: Job) -> VideoReport:
         tracks, evidence, info = clip.follower.tracker.tracks, clip.evidence, clip.info
@@ -112,7 +122,7 @@ class VideoAnalyzer:
             suspicious_frames=evidence.suspicious_frames(),
             model=self.model,
             processing_seconds=job.elapsed(),
-            message=self._message(clip, conclusion, options),
+            message=PALETTE if info.palette else self._message(clip, conclusion, options),
         )
 
     def _message(self, clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> str | None:
@@ -124,6 +134,8 @@ class VideoAnalyzer:
         if clip.follower.crowded_out:
             limit = self._settings.video_max_faces
             sentences.append(f"Only the {limit} largest faces of a frame were followed.")
+        if clip.cut_off:
+            sentences.append(CUT_OFF)
         return " ".join(filter(None, sentences)) or None
 
 
@@ -150,6 +162,7 @@ class _Clip:
     evidence: ClipEvidence
     follower: FaceFollower
     waiting: list[_WaitingFrame] = field(default_factory=list)
+    cut_off: bool = False
 
     @property
     def pending_crops(self) -> int:
@@ -163,8 +176,8 @@ def _reason(clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> st
         sentence = f"No face was found in the {frames}"
     else:
         sentence = f"Of the {frames}, {conclusion.reason}"
-    advice = "send a longer clip that shows the face larger and clearer"
-    if options.sample_rate is not None and options.sample_rate > 1:
+    advice = conclusion.advice
+    if options.sample_rate is not None and options.sample_rate > 1 and advice == MORE:
         advice = f"use a sample_rate below {options.sample_rate}, or none"
     status = "" if conclusion.status is Status.INCONCLUSIVE else "; the verdict stays uncertain"
     return f"{sentence}{status}: {advice}."

@@ -12,7 +12,7 @@ from sg_common.media import Frame
 
 from video_analyzer.crops import crop_face
 from video_analyzer.detector import ClipSearch, Face, FaceDetector
-from video_analyzer.quality import Flaw, QualityGates
+from video_analyzer.quality import Flaw, QualityGates, grey_face, inner
 from video_analyzer.tracks import Track, Tracker, displayed
 
 Box = tuple[int, int, int, int]
@@ -58,6 +58,7 @@ class FaceFollower:
                 continue
             flaw = self._gates.check(frame.rgb, face, frame.scale)
             if flaw is None:
+                track.motion.see(frame.time, grey_face(inner(frame.rgb, face)), track.box)
                 fit.append(FoundFace(track, displayed_box(face, frame), crop_face(frame.rgb, face, self._input)))
             else:
                 self.flaws[flaw] += 1

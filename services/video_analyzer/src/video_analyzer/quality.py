@@ -67,10 +67,9 @@ class QualityGates:
         visible = max(0.0, x1 - x0) * max(0.0, y1 - y0)
         if visible < self.min_visible * face.width * face.height:
             return Flaw.CROPPED
-        return self._photometric_flaw(rgb[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))])
+        return self._photometric_flaw(grey_face(inner(rgb, face)))
 
-    def _photometric_flaw(self, face_rgb: Pixels) -> Flaw | None:
-        grey = grey_face(face_rgb)
+    def _photometric_flaw(self, grey: npt.NDArray[np.float32]) -> Flaw | None:
         luma, contrast = float(grey.mean()), float(grey.std())
         if luma < self.min_luma:
             return Flaw.DARK
@@ -79,6 +78,12 @@ class QualityGates:
         if contrast < self.min_contrast:
             return Flaw.FLAT
         return Flaw.BLURRED if sharpness(grey) < self.min_sharpness else None
+
+
+def inner(rgb: Pixels, face: Face) -> Pixels:
+    """The part of a frame that is the face's box."""
+    top, left = int(max(face.y, 0.0)), int(max(face.x, 0.0))
+    return rgb[top : int(np.ceil(face.y + face.height)), left : int(np.ceil(face.x + face.width))]
 
 
 def grey_face(face_rgb: Pixels) -> npt.NDArray[np.float32]:

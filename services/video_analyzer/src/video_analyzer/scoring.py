@@ -18,13 +18,17 @@ from video_analyzer.tracks import Track
 TIMELINE_POINTS = 500
 SUSPICIOUS_FRAMES = 10
 FULL_SUPPORT = 3
-"""Judged frames that a verdict needs: one frame, or two, can't accuse or acquit anybody."""
+"""Different judged frames that a verdict needs: one frame, or two, can't accuse or acquit anybody."""
+LEAST_SECONDS = 0.5
+"""How far apart the first and the last of them must lie."""
+MORE = "send a longer clip that shows the face larger and clearer"
+ALIVE = "send a clip in which the person moves and speaks"
 LARGEST_SUPPORT = 8
 FRAMES_PER_SUPPORT = 16
 
 
 def needed_support(judged_frames: int) -> int:
-    """Judged frames that a track of its own needs among a clip's.
+    """Different judged frames that a track of its own needs among a clip's.
 
     Three; a sixteenth of all where that is more (a face of a tenth of a second within minutes of video is as
     likely the detector's error), eight at most (a face seen for one second must count).
@@ -86,6 +90,7 @@ class Conclusion:
     verdict: Verdict
     status: Status
     reason: str | None
+    advice: str = MORE
 
 
 @dataclass
@@ -95,14 +100,18 @@ class ClipEvidence:
     Attributes:
         judged_frames: frames in which at least one face was judged.
         judged_faces: faces judged in them.
-        stray_logits: of tracks that were dropped for there being too many.
+        stray_logits, stray_different: of tracks that were dropped for there being too many.
+        judged_seconds: from the first judged frame to the last.
     """
 
     calibration: Calibration
     judged_frames: int = 0
     judged_faces: int = 0
     stray_logits: array[float] = field(default_factory=lambda: array("d"))
+    stray_different: int = 0
+    judged_seconds: float = 0.0
     timeline: Timeline = field(default_factory=Timeline)
+    _first_judged: float | None = None
     _worst: list[tuple[float, int, SuspiciousFrame]] = field(default_factory=list)
     _face_pixels: int = 0
 
@@ -117,6 +126,8 @@ class ClipEvidence:
         if not judged:
             return
         self.judged_frames += 1
+        self._first_judged = time if self._first_judged is None else self._first_judged
+        self.judged_seconds = time - self._first_judged
         self.judged_faces += len(judged)
         self._face_pixels += sum(max(face.box[2:]) for face in judged)
         for face in judged:
@@ -154,14 +165,20 @@ class ClipEvidence:
     def conclude(self, tracks: Iterable[Track]) -> Conclusion:
         """The clip's probability and verdict.
 
-        The most suspicious of the tracks with enough judged frames decides. Where none has enough (short shots of
-        many people), all judged faces count together as one track. With two judged frames the probability stands
-        but the verdict is `uncertain`; with fewer the clip is inconclusive.
+        The most suspicious of the tracks with enough judged frames in which the face moves decides: a photograph on the
+        wall does not. Where none has enough (short shots of many people), all judged faces count together as one
+        track. With two different frames, within half a second, or where nothing in any face moves, the probability
+        stands but the verdict is `uncertain`; with one judged frame the clip is inconclusive.
         """
         kept = list(tracks)
-        supported = [logit for track in kept if (logit := self._track_logit(track)) is not None]
+        supported = [(track, logit) for track in kept if (logit := self._track_logit(track)) is not None]
         if supported:
-            return self._judged(max(supported))
+            alive = [logit for track, logit in supported if not track.motion.still]
+            if alive:
+                return self._judged(max(alive))
+            conclusion = self._judged(max(logit for _, logit in supported))
+            reason = "nothing in the face moves but the camera"
+            return replace(conclusion, verdict=Verdict.UNCERTAIN, reason=reason, advice=ALIVE)
         if self.judged_frames < FULL_SUPPORT - 1:
             found = "no face" if self.judged_frames == 0 else "a face in only one frame"
             return Conclusion(
@@ -175,10 +192,18 @@ class ClipEvidence:
         for track in kept:
             pooled.extend(track.logits)
         conclusion = self._judged(self._aggregate(pooled))
+        different = sum(track.motion.different for track in kept) + self.stray_different
         if self.judged_frames < FULL_SUPPORT:
             reason = f"a face could be judged in only two frames, and a verdict needs {FULL_SUPPORT}"
-            return replace(conclusion, verdict=Verdict.UNCERTAIN, reason=reason)
-        return conclusion
+        elif self.judged_seconds < LEAST_SECONDS:
+            reason = (
+                f"a face could be judged over only {self.judged_seconds:.1f} s, and a verdict needs {LEAST_SECONDS:g} s"
+            )
+        elif different < FULL_SUPPORT:
+            reason = f"those with a face show no {FULL_SUPPORT} different pictures of it"
+        else:
+            return conclusion
+        return replace(conclusion, verdict=Verdict.UNCERTAIN, reason=reason)
 
     def _judged(self, logit: float) -> Conclusion:
         probability = float(self.calibration.probability(logit))
@@ -188,5 +213,7 @@ class ClipEvidence:
         return self.calibration.aggregation(np.asarray(logits, np.float64))
 
     def _track_logit(self, track: Track) -> float | None:
-        """None where the track has too few judged frames."""
-        return self._aggregate(track.logits) if len(track.logits) >= needed_support(self.judged_frames) else None
+        """None where the track has too few different judged frames, or those lie too close together."""
+        if track.motion.different < needed_support(self.judged_frames) or track.motion.seconds < LEAST_SECONDS:
+            return None
+        return self._aggregate(track.logits)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from video_analyzer import pixels
 from video_analyzer.detector import Face
+from video_analyzer.motion import FaceMotion
 
 Pixels = npt.NDArray[np.uint8]
 Histogram = npt.NDArray[np.float32]
@@ -55,6 +56,7 @@ class Track:
         first_seen, last_seen: seconds.
         sightings: frames in which the face was found.
         logits: of the frames in which it was judged.
+        motion: what moved in the face over these.
     """
 
     number: int
@@ -64,6 +66,7 @@ class Track:
     appearance: Histogram
     sightings: int = 1
     logits: array[float] = field(default_factory=lambda: array("d"))
+    motion: FaceMotion = field(default_factory=FaceMotion)
 
     def similarity(self, appearance: Histogram) -> float:
         return float(np.dot(self.appearance, appearance))

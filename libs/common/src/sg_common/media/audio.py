@@ -33,13 +33,15 @@ class AudioInfo:
 class AudioReader(Protocol):
     """Iterate once over mono float32 blocks of shape (samples,) at the asked rate, nominally in -1..1.
 
-    Every block but the last is `BLOCK_SECONDS` long. Time 0 is the first sample that the stream decodes to:
-    encoder delay and edit lists are not trimmed, so that a stream gives the same samples in every container.
-    Corrupt packets are skipped.
+    Every block but the last is `BLOCK_SECONDS` long. Sample 0 is where the file's timeline begins, which the first of
+    its streams does, the picture too; where the stream has no sound for a quarter of a second or more there is silence,
+    in place of corrupt packets too. An encoder's delay is not trimmed, so that a stream gives the same samples in every
+    container. There is no block where the stream is empty.
 
     Attributes:
         info: known from the start.
         bit_rate: bits per second of the stream's packets, exact once the last block is there; 0 before the first.
+        cut_off: whether the file ends before its header says; known once the last block is there.
 
     Iterating raises:
         Undecodable: the file breaks the decoder or exceeds the child's memory or processor time.
@@ -49,6 +51,7 @@ class AudioReader(Protocol):
 
     info: AudioInfo
     bit_rate: float
+    cut_off: bool
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]: ...
 
@@ -61,21 +64,24 @@ class _ChildReader:
         header, _ = child.receive()
         self.info = _info(header)
         self.bit_rate = 0.0
+        self.cut_off = False
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         while True:
             header, payload = self._child.receive()
             if header["type"] != protocol.BLOCK:
+                self.cut_off = bool(header.get("cut_off"))
                 return
             block = np.frombuffer(payload[: len(payload) // 4 * 4], dtype="<f4")
             self._samples += len(block)
-            self.bit_rate = 8 * _packet_bytes(header) * self._sample_rate / max(self._samples, 1)
+            size, silence = (_count(header, name) for name in ("packet_bytes", "silence_samples"))
+            self.bit_rate = 8 * size * self._sample_rate / max(self._samples - silence, 1)
             yield block
 
 
-def _packet_bytes(header: dict[str, Any]) -> int:
-    match header:
-        case {"packet_bytes": int(value)} if value >= 0:
+def _count(header: dict[str, Any], name: str) -> int:
+    match header.get(name):
+        case int(value) if value >= 0:
             return value
     raise Undecodable(BROKEN)
 
@@ -97,8 +103,8 @@ def _info(header: dict[str, Any]) -> AudioInfo:
 def open_audio(path: Path, *, sample_rate: int, limits: DecodeLimits, job: Job) -> Iterator[AudioReader]:
     """Decode the best audio stream of a file in a child process.
 
-    The default stream, else the longest: the mean of its channels, resampled by libswresample. Memory does not grow
-    with the file's length.
+    The default stream, else the longest, that holds any sound: the mean of its channels, resampled by libswresample.
+    Memory does not grow with the file's length.
 
     Args:
         path: a local file in any container and codec that FFmpeg reads.

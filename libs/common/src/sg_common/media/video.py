@@ -24,10 +24,11 @@ class VideoInfo:
 
     Attributes:
         codec: FFmpeg's name of the decoder.
-        width, height: displayed pixels.
+        width, height: displayed pixels of the first frame; later ones may differ.
         fps: frames per second, the average over the clip.
         total_frames: frames that the file holds.
-        duration: seconds from the first frame's start to the last one's end.
+        duration: seconds from the timeline's beginning to the end of the last frame.
+        palette: whether the picture has no more than some hundred colours.
     """
 
     codec: str
@@ -36,6 +37,7 @@ class VideoInfo:
     fps: float
     total_frames: int
     duration: float
+    palette: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class Frame:
 
     Attributes:
         number: its place in presentation order, 0 for the clip's first frame.
-        time: seconds from the first frame.
+        time: seconds on the file's timeline, which begins with the first of its streams, the sound too.
         rgb: (height, width, 3), full range.
-        scale: pixels of `rgb` per pixel of the displayed video (1 or less).
+        scale: pixels of `rgb` per pixel of the frame as displayed (1 or less).
     """
 
     number: int
@@ -58,6 +60,10 @@ class Frame:
 class VideoReader(Protocol):
     """Iterate once over the chosen frames, in presentation order.
 
+    Attributes:
+        info: known from the start.
+        cut_off: whether the file ends before its header says; known once the last frame is there.
+
     Iterating raises:
         Undecodable: the file breaks the decoder or exceeds the child's memory or processor time.
         LimitExceeded: a frame turns out larger than the pixel limit.
@@ -65,6 +71,7 @@ class VideoReader(Protocol):
     """
 
     info: VideoInfo
+    cut_off: bool
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -72,6 +79,7 @@ class VideoReader(Protocol):
 class _ChildReader:
     def __init__(self, child: DecoderProcess) -> None:
         self._child = child
+        self.cut_off = False
         header, _ = child.receive()
         try:
             self.info = VideoInfo(
@@ -81,6 +89,7 @@ class _ChildReader:
                 fps=float(header["fps"]),
                 total_frames=int(header["total_frames"]),
                 duration=float(header["duration"]),
+                palette=bool(header["palette"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Undecodable(BROKEN) from error
@@ -89,6 +98,7 @@ class _ChildReader:
         while True:
             header, payload = self._child.receive()
             if header["type"] != protocol.FRAME:
+                self.cut_off = bool(header.get("cut_off"))
                 return
             yield _frame(header, payload)
 
