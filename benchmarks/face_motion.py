@@ -18,7 +18,6 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
-from sg_common.bundle import load_bundle
 from video_analyzer.detector import Face, FaceDetector, largest
 from video_analyzer.motion import LEAST_TRAVEL, MOVES, Alignment, travel
 from video_analyzer.quality import grey_face, inner
@@ -108,8 +107,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=1000, help="most genuine clips")
     arguments = parser.parse_args()
     settings = VideoSettings()
-    bundle = load_bundle(settings.bundle_dir("face_detector"), task="face-detection", runtime=settings.runtime())
-    detector = FaceDetector(bundle, bundle.spec.input.model_dump())
+    detector = FaceDetector.load(settings.bundle_dir("face_detector"), settings.runtime())
     genuine = list(rows(arguments.data / "clips"))[: arguments.clips]
     found = [measured(detector, frames(arguments.data / "clips" / row["path"])) for row in genuine]
     report("genuine clips", [each for each in found if each])
