@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from sg_common.analysis import AnalysisOptions, Job, Verdict
-from sg_common.bundle.spec import FaceDetectionSpec, FaceSpec, read_task
 from sg_common.errors import ServiceError
 from video_analyzer.analyzer import VideoAnalyzer
 from video_analyzer.quality import QualityGates
@@ -25,7 +26,7 @@ from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import TrackingRules
 
 from training.common.command import log
-from training.common.content import digest, key_of
+from training.common.content import key_of
 from training.common.manifest import Sample, read_manifest
 from training.video.recompress import CONDITIONS, recompress
 
@@ -65,7 +66,7 @@ class Reader:
 
     def path_of(self, clip: Path, condition: str) -> Path:
         """The file that keeps a clip's judgement."""
-        return self.folder / f"{key_of(digest(clip), CONDITIONS[condition], _path_key(self))}.json"
+        return self.folder / f"{key_of(_digest(clip), CONDITIONS[condition], _path_key(self))}.json"
 
     def judge(self, clip: Path, condition: str) -> Judgement:
         """Judge one clip under one condition."""
@@ -102,20 +103,27 @@ def _analyzer(reader: Reader) -> VideoAnalyzer:
 @cache
 def _path_key(reader: Reader) -> str:
     settings = reader.settings()
-    detector = read_task(settings.bundle_dir("face_detector"), FaceDetectionSpec)
-    model = read_task(reader.bundle, FaceSpec)
+    detector, model = (_document(folder) for folder in (settings.bundle_dir("face_detector"), reader.bundle))
     return key_of(
         PATH_VERSION,
-        detector.variants[VARIANT].sha256,
-        model.variants[VARIANT].sha256,
-        detector.input,
-        model.input,
-        model.calibration.aggregation,
+        [document["variants"][VARIANT]["sha256"] for document in (detector, model)],
+        [document["input"] for document in (detector, model)],
+        model["calibration"]["aggregation"],
         settings.frame_budget(),
         settings.video_max_faces,
         QualityGates(settings.video_min_face_pixels or 0.0),
         TrackingRules(),
     )
+
+
+def _document(bundle: Path) -> dict[str, Any]:
+    """model.json as it stands: a judgement must not change its name with the classes that read it."""
+    document: dict[str, Any] = json.loads((bundle / "model.json").read_text(encoding="utf-8"))
+    return document
+
+
+def _digest(path: Path) -> str:
+    return blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def judge_all(

@@ -15,11 +15,7 @@ from sg_common.runtime import Runtime
 
 
 def run_model(options: argparse.Namespace) -> int:
-    """Check or describe one bundle.
-
-    Raises:
-        BundleError: it must not be served.
-    """
+    """Check or describe one bundle; the process's exit status (raises BundleError for one that must not be served)."""
     lines = check_lines if options.model_verb == "check" else inspect_lines
     for line in lines(options.directory, Runtime(threads=1)):
         print(line)
