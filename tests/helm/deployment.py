@@ -105,7 +105,9 @@ def make_checkout(folder: Path, cluster: FakeCluster, repository: str, emulator:
     bin_.mkdir()
     for tool in TOOLS:
         (bin_ / tool).symlink_to(ROOT / "tests/helm/standin.sh")
-    # The environment of the tests holds the real aws; python3 is the system's, as an operator has it.
+    # The environment of the tests holds the real aws; python3 is the system's, as an operator has it, and no shim of a
+    # version manager, which would put its own tools before these.
+    (bin_ / "python3").symlink_to(Path(sys.base_prefix) / "bin/python3")
     real_path = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)])
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "SG_", "KUBE"))}
     variables = kept | {
