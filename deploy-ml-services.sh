@@ -16,10 +16,11 @@ usage: ./deploy-ml-services.sh [options]
   --account ID      refuse to touch any other account
   --var-file FILE   variables for Terraform (may be repeated)
   --values FILE     values for the chart, over the defaults for EKS (may be repeated)
-  --http            scale the HTTP door from zero too, with KEDA's HTTP add-on
+  --http            scale the HTTP door from zero too, with KEDA's HTTP add-on (autoscaling.modes in --values outranks it)
+  --private-api     the Kubernetes API stays closed to the internet, and this machine reaches the VPC by itself
   --help
 
-Versions and places can be set by variables: KEDA_VERSION, KEDA_HTTP_VERSION, AUTOSCALER_VERSION, KEDA_REPO,
+Versions (helm/versions.env) and places can be set by variables: KEDA_VERSION, KEDA_HTTP_VERSION, AUTOSCALER_VERSION, KEDA_REPO,
 AUTOSCALER_REPO, PYTHON_IMAGE (base image of the build), TIMEOUT (of each wait, in seconds), and all that aws, terraform,
 kubectl and helm read. SG_API_KEYS holds a key for the smoke test where the services ask for one.
 TEXT
@@ -27,18 +28,18 @@ TEXT
 
 STEPS=(tools account build infrastructure push kubeconfig autoscaler keda chart wait smoke)
 SERVICES=(audio video)
-KEDA_VERSION=${KEDA_VERSION:-2.17.2}
-KEDA_HTTP_VERSION=${KEDA_HTTP_VERSION:-0.10.0}
-AUTOSCALER_VERSION=${AUTOSCALER_VERSION:-9.56.0}
 KEDA_REPO=${KEDA_REPO:-https://kedacore.github.io/charts}
 AUTOSCALER_REPO=${AUTOSCALER_REPO:-https://kubernetes.github.io/autoscaler}
 TIMEOUT=${TIMEOUT:-900}
 RELEASE=silver-guardian
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
+while IFS='=' read -r name value; do
+  case $name in '' | \#*) ;; *) [ -n "${!name:-}" ] || printf -v "$name" %s "$value" ;; esac
+done <helm/versions.env
 work=.work/deploy
 arguments=("$@")
-yes=false dry=false http=false from=tools tag='' account='' var_files=() values=()
+yes=false dry=false http=false private=false from=tools tag='' account='' var_files=() values=()
 
 die() { echo "deploy: $*" >&2; exit 1; }
 
@@ -47,6 +48,7 @@ while [ $# -gt 0 ]; do
     --yes) yes=true ;;
     --dry-run) dry=true ;;
     --http) http=true ;;
+    --private-api) private=true ;;
     --from | --tag | --account | --var-file | --values)
       [ $# -ge 2 ] || die "$1 needs a value"
       case $1 in
@@ -100,6 +102,20 @@ map_output() { # VARIABLE NAME KEY: an entry of an output that is a map
     entry=$(terraform -chdir=terraform output -json "$2" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$3")
     printf -v "$1" %s "$entry"
   fi
+}
+
+values_for() { # CHART FILE ARGUMENT...: values from Terraform's outputs and the cluster's Prometheus, into a file
+  local chart=$1 file=$2
+  shift 2
+  echo "+ kubectl get prometheuses.monitoring.coreos.com --all-namespaces -o json > $work/prometheus.json"
+  echo "+ terraform -chdir=terraform output -json | python3 helm/tools/helm_values.py --for $chart --prometheus $work/prometheus.json $* > $file"
+  $dry && return
+  # Without the operator there is no such kind.
+  if ! kubectl get prometheuses.monitoring.coreos.com --all-namespaces -o json >"$work/prometheus.json" 2>"$work/kubectl.log"; then
+    grep -q "doesn't have a resource type" "$work/kubectl.log" || { cat "$work/kubectl.log" >&2; return 1; }
+    echo '{"items": []}' >"$work/prometheus.json"
+  fi
+  terraform -chdir=terraform output -json | python3 helm/tools/helm_values.py --for "$chart" --prometheus "$work/prometheus.json" "$@" >"$file"
 }
 
 chart() { # RELEASE NAMESPACE CHART...: install or upgrade, and wait
@@ -180,12 +196,28 @@ step_infrastructure() {
       2) ;;
       *) return "$status" ;;
     esac
+    reachable "$plan"
     if ! $yes; then
       read -r -p "Apply this plan? Only 'yes' does. " answer || true
       [ "${answer:-}" = yes ] || { echo "deploy: not applied" >&2; return 1; }
     fi
   fi
   run terraform -chdir=terraform apply -input=false "$plan"
+}
+
+reachable() { # PLAN: refuse to make a cluster that the later steps cannot reach, before anything is made
+  $private && return
+  terraform -chdir=terraform show -json "$1" | python3 -c '
+import json, sys
+plan = json.load(sys.stdin)
+made = [c for c in plan["resource_changes"] if c["type"] == "aws_eks_cluster" and c["change"]["actions"] == ["create"]]
+named = plan.get("variables", {}).get("cluster_endpoint_public_access_cidrs", {}).get("value")
+sys.exit(bool(made) and not named)' || {
+    echo "deploy: this plan makes a cluster whose API only its own VPC reaches, and nothing can be in that yet." >&2
+    echo "deploy: name this machine's address in cluster_endpoint_public_access_cidrs (terraform/terraform.tfvars)," >&2
+    echo "deploy: or say --private-api if it will reach the VPC by itself (VPN, peering). Nothing was made." >&2
+    return 1
+  }
 }
 
 step_push() {
@@ -234,32 +266,28 @@ step_autoscaler() {
 }
 
 step_keda() {
-  local role
-  output role keda_role_arn
-  chart keda keda keda --repo "$KEDA_REPO" --version "$KEDA_VERSION" \
-    --set podIdentity.aws.irsa.enabled=true --set-string "podIdentity.aws.irsa.roleArn=$role"
+  values_for keda "$work/keda.json"
+  chart keda keda keda --repo "$KEDA_REPO" --version "$KEDA_VERSION" -f "$work/keda.json"
   if $http; then
-    # The add-on waits 20 s for a pod and 0.5 s for its answer; a Spot node takes minutes, an analysis its time.
+    # The same as the chart's own routes have (autoscaling.http), for whatever else uses the interceptor: a Spot node
+    # takes minutes, an analysis its time.
     chart http-add-on keda keda-add-ons-http --repo "$KEDA_REPO" --version "$KEDA_HTTP_VERSION" \
-      --set interceptor.replicas.min=1 --set interceptor.replicas.waitTimeout=600s \
+      --set interceptor.replicas.min=1 --set interceptor.readinessTimeout=600s \
       --set interceptor.responseHeaderTimeout=330s
   fi
 }
 
 step_chart() {
-  local namespace modes='{keda-sqs}'
-  if $http; then modes='{keda-sqs,keda-http}'; fi
+  local namespace modes=keda-sqs
+  if $http; then modes=keda-sqs,keda-http; fi
   output namespace kubernetes_namespace
-  echo "+ terraform -chdir=terraform output -json | python3 tools/helm_values.py --tag $tag > $work/values.json"
-  if ! $dry; then
-    terraform -chdir=terraform output -json | python3 tools/helm_values.py --tag "$tag" >"$work/values.json"
-  fi
+  values_for silver-guardian "$work/values.json" --tag "$tag" --modes "$modes"
   if $dry || ! kubectl get namespace "$namespace" >/dev/null 2>&1; then
     run kubectl create namespace "$namespace"
   fi
   run kubectl label --overwrite namespace "$namespace" pod-security.kubernetes.io/enforce=restricted
   chart "$RELEASE" "$namespace" helm/silver-guardian -f helm/silver-guardian/values-eks.yaml -f "$work/values.json" \
-    --set "autoscaling.modes=$modes" ${values[@]+"${values[@]}"}
+    ${values[@]+"${values[@]}"}
 }
 
 step_wait() {
@@ -276,7 +304,7 @@ step_wait() {
 step_smoke() {
   local namespace
   output namespace kubernetes_namespace
-  run python3 tools/verify_cluster.py --namespace "$namespace" --only services --analyze --timeout "$TIMEOUT"
+  run python3 helm/tools/verify_cluster.py --namespace "$namespace" --only services --only queue --analyze --timeout "$TIMEOUT"
 }
 
 # --- go ---

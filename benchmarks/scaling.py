@@ -217,7 +217,8 @@ analysis (`cpu_utilisation`, an assumption); a pod may burst above its request w
 
 ## Three days
 
-`{NODE}` on Spot at {spot_price(prices, NODE):.3f} USD an hour (prices and their date: [cost.md](cost.md)), the busiest
+`{NODE}` on Spot at {spot_price(prices, NODE):.3f} USD an hour in {prices["region"]}
+(prices and their date: [cost.md](cost.md)), the busiest
 hour {PEAK:g} times the average, {SHARE_OF_NODE:.0%} of a node's vCPU for pods. Calls are S3, SQS and EventBridge of one
 worker kind: {S3_READS} reads, {S3_WRITES} write, {SQS_CALLS} queue calls and one event a clip.
 
@@ -235,7 +236,8 @@ Where the calls cost more than the judging, a faster model would save little.
 - **A hundred million a day** exceeds default quotas (bold, at the peak). EventBridge's deliveries come first and are a
   request for a higher quota, or a region that has it. S3 splits prefixes as they grow busy and answers 503 meanwhile,
   which workers meet with backoff; results lie below their objects' keys and so spread as uploads do. Hundreds of nodes
-  are past one zone's Spot capacity: more instance types and zones, and subnets with enough addresses.
+  are past one zone's Spot capacity: more instance types and zones (`availability_zones` takes up to six), and subnets
+  with enough addresses.
 
 {quotas}
 
@@ -248,8 +250,8 @@ From nothing running at all; a worker that is already there has none of it.
 {waits}
 
 So the first answer of a cold burst comes after one and a half to three minutes, and while nodes are there, new pods
-answer within half a minute. To wait less: `ml_spot_desired_size` or KEDA's cron trigger before busy hours
-(`autoscaling.sqs.extraTriggers`), or a fixed replica.
+answer within half a minute. To wait less: KEDA's cron trigger before busy hours
+(`autoscaling.sqs.extraTriggers`), or a worker that stays (`autoscaling.sqs.minReplicas`).
 
 A node lost without notice costs its messages the visibility time (`SG_QUEUE_VISIBILITY_SECONDS`, 60 s); a worker that
 gets the two minutes' notice of a Spot interruption hands back at once what it can't finish: see [queue.md](queue.md).

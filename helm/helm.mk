@@ -10,19 +10,19 @@ lint-helm: setup-helm  ## helm lint, the deployment's shell, and types of the ch
 	@for values in $(CHART)/values-eks.yaml $(CHART)/ci/*-values.yaml; do \
 	  "$(HELM_BIN)/helm" lint --strict --quiet --kube-version 1.35 $(CHART) -f $$values || exit 1; done
 	$(BIN_INFRA)/shellcheck deploy-ml-services.sh .ci/helm.sh tests/helm/standin.sh
-	$(BIN_INFRA)/mypy --exclude probe_services tests/helm tools/helm_values.py tools/verify_cluster.py tools/render_manifests.py
+	MYPYPATH=helm/tools $(BIN_INFRA)/mypy --exclude probe_services tests/helm helm/tools/*.py
 
 test-helm: setup setup-infra setup-helm  ## render, validate, scan and deploy the chart (about 3 minutes)
 	PATH="$(HELM_BIN):$$PATH" $(BIN_INFRA)/python -m pytest --confcutdir=tests/helm tests/helm
 
 manifests: setup-helm  ## remake k8s/ml-services from the chart
-	PATH="$(HELM_BIN):$$PATH" $(BIN_INFRA)/python tools/render_manifests.py k8s/ml-services
+	PATH="$(HELM_BIN):$$PATH" $(BIN_INFRA)/python helm/tools/render_manifests.py k8s/ml-services
 
 deploy:  ## build, provision and install on EKS: make deploy ARGS=--dry-run
 	./deploy-ml-services.sh $(ARGS)
 
-verify-cluster:  ## check a live cluster: nodes, taint, isolation, /health, events (ARGS=--no-wake leaves it asleep)
-	@python3 tools/verify_cluster.py $(ARGS)
+verify-cluster:  ## check a live cluster: nodes, scaling, an upload through the queue, /health (ARGS=--no-wake leaves it asleep)
+	@python3 helm/tools/verify_cluster.py $(ARGS)
 
 lint: lint-helm
 test: test-helm

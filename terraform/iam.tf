@@ -1,6 +1,40 @@
 # Roles of the pods. Each is for one service account and holds what that one needs.
 
-module "service_role" {
+locals {
+  # A service's kind, as it stands in the names of its results: audio of audio-analyzer.
+  kinds = { for s in var.services : s => trimsuffix(s, "-analyzer") }
+  service_accounts = {
+    for s in var.services : s => {
+      http   = try(coalesce(var.service_accounts[s].http), s)
+      worker = try(coalesce(var.service_accounts[s].worker), "${s}-worker")
+    }
+  }
+
+  # What servers and workers both do.
+  read_media_and_models = [
+    {
+      Sid    = "ReadMediaAndModels"
+      Effect = "Allow"
+      Action = ["s3:GetObject", "s3:GetObjectVersion"]
+      Resource = [
+        "${aws_s3_bucket.media.arn}/${var.uploads_prefix}*",
+        "${aws_s3_bucket.media.arn}/${var.models_prefix}*",
+      ]
+    },
+    {
+      # Without it S3 answers 403, not 404, for a key that is missing. S3 compares that key with s3:prefix.
+      Sid       = "TellMissingFromForbidden"
+      Effect    = "Allow"
+      Action    = "s3:ListBucket"
+      Resource  = aws_s3_bucket.media.arn
+      Condition = { StringLike = { "s3:prefix" = ["${var.uploads_prefix}*", "${var.models_prefix}*"] } }
+    },
+  ]
+  via_s3 = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+}
+
+# A server answers its caller: it writes nothing and knows no queue.
+module "http_role" {
   source   = "./modules/irsa"
   for_each = var.services
 
@@ -8,41 +42,51 @@ module "service_role" {
   oidc_provider_arn = module.eks.oidc_provider.arn
   oidc_issuer       = module.eks.oidc_provider.url
   namespace         = var.kubernetes_namespace
-  service_account   = lookup(var.service_accounts, each.key, each.key)
+  service_account   = local.service_accounts[each.key].http
 
   policies = {
     work = jsonencode({
       Version = "2012-10-17"
-      Statement = [
+      Statement = concat(local.read_media_and_models, [
         {
-          Sid    = "ReadMediaAndModels"
-          Effect = "Allow"
-          Action = ["s3:GetObject", "s3:GetObjectVersion"]
-          Resource = [
-            "${aws_s3_bucket.media.arn}/${var.uploads_prefix}*",
-            "${aws_s3_bucket.media.arn}/${var.models_prefix}*",
-          ]
-        },
-        {
-          # Without it S3 answers 403, not 404, for a key that is missing. S3 compares that key with s3:prefix.
-          Sid       = "TellMissingFromForbidden"
+          Sid       = "OpenTheBucketsKey"
           Effect    = "Allow"
-          Action    = "s3:ListBucket"
-          Resource  = aws_s3_bucket.media.arn
-          Condition = { StringLike = { "s3:prefix" = ["${var.uploads_prefix}*", "${var.models_prefix}*"] } }
+          Action    = "kms:Decrypt"
+          Resource  = aws_kms_key.data.arn
+          Condition = local.via_s3
         },
+      ])
+    })
+  }
+}
+
+module "worker_role" {
+  source   = "./modules/irsa"
+  for_each = var.services
+
+  name              = "${var.name_prefix}-${each.key}-worker"
+  oidc_provider_arn = module.eks.oidc_provider.arn
+  oidc_issuer       = module.eks.oidc_provider.url
+  namespace         = var.kubernetes_namespace
+  service_account   = local.service_accounts[each.key].worker
+
+  policies = {
+    work = jsonencode({
+      Version = "2012-10-17"
+      Statement = concat(local.read_media_and_models, [
         {
+          # Results of its own kind: results/KEY/VERSION/audio-MODEL.json. The bucket's policy lets none be replaced.
           Sid      = "KeepResults"
           Effect   = "Allow"
           Action   = ["s3:GetObject", "s3:PutObject"]
-          Resource = "${aws_s3_bucket.media.arn}/${var.results_prefix}*"
+          Resource = "${aws_s3_bucket.media.arn}/${var.results_prefix}*/${local.kinds[each.key]}-*.json"
         },
         {
           Sid       = "UseTheBucketsKey"
           Effect    = "Allow"
           Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
           Resource  = aws_kms_key.data.arn
-          Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+          Condition = local.via_s3
         },
         {
           Sid      = "WorkOffTheQueue"
@@ -57,7 +101,7 @@ module "service_role" {
           Action   = ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"]
           Resource = "*"
         },
-      ]
+      ])
     })
   }
 }

@@ -45,13 +45,13 @@ output "kubernetes_namespace" {
 }
 
 output "service_accounts" {
-  description = "Service account that each service's role trusts."
-  value       = { for s in var.services : s => lookup(var.service_accounts, s, s) }
+  description = "Service accounts of each service: of its servers (http) and of its workers."
+  value       = local.service_accounts
 }
 
 output "service_role_arns" {
-  description = "Role of each service, for its service account's eks.amazonaws.com/role-arn annotation."
-  value       = { for s in var.services : s => module.service_role[s].arn }
+  description = "Roles of each service's servers (http) and workers, for their service accounts' eks.amazonaws.com/role-arn annotation."
+  value       = { for s in var.services : s => { http = module.http_role[s].arn, worker = module.worker_role[s].arn } }
 }
 
 output "keda_role_arn" {
@@ -87,4 +87,9 @@ output "media_bucket" {
 output "vpc_id" {
   description = "VPC of the cluster."
   value       = aws_vpc.this.id
+}
+
+output "alarm_names" {
+  description = "CloudWatch alarms of each service's queues."
+  value       = { for s in var.services : s => [aws_cloudwatch_metric_alarm.queue_age[s].alarm_name, aws_cloudwatch_metric_alarm.dead_letters[s].alarm_name] }
 }

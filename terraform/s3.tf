@@ -52,14 +52,25 @@ resource "aws_s3_bucket_policy" "media" {
   bucket = aws_s3_bucket.media.id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "DenyPlainHttp"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "s3:*"
-      Resource  = [aws_s3_bucket.media.arn, "${aws_s3_bucket.media.arn}/*"]
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
+    Statement = [
+      {
+        Sid       = "DenyPlainHttp"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.media.arn, "${aws_s3_bucket.media.arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+      {
+        # A verdict is written once: a put without If-None-Match could replace one. Deleting stays possible.
+        Sid       = "DenyReplacingResults"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:PutObject"
+        Resource  = "${aws_s3_bucket.media.arn}/${var.results_prefix}*"
+        Condition = { Null = { "s3:if-none-match" = "true" } }
+      },
+    ]
   })
 
   depends_on = [aws_s3_bucket_public_access_block.media]

@@ -82,14 +82,14 @@ variable "vpc_cidr" {
 }
 
 variable "availability_zones" {
-  description = "The two zones of the VPC. Pick zones that offer every ML instance type."
+  description = "The zones of the VPC, two or more. Pick zones that offer every ML instance type: each further one is another pool of Spot capacity."
   type        = list(string)
   default     = ["ap-northeast-2a", "ap-northeast-2c"]
   nullable    = false
 
   validation {
-    condition     = length(distinct(var.availability_zones)) == 2 && length(var.availability_zones) == 2
-    error_message = "availability_zones must name two different zones."
+    condition     = length(distinct(var.availability_zones)) == length(var.availability_zones) && length(var.availability_zones) >= 2 && length(var.availability_zones) <= 6
+    error_message = "availability_zones must name two to six different zones: EKS wants two, and the VPC has subnets for six."
   }
 
   validation {
@@ -99,21 +99,21 @@ variable "availability_zones" {
 }
 
 variable "nat_gateway_per_zone" {
-  description = "One NAT gateway in each zone instead of a shared one. Media, images and queues use endpoints, so the shared one carries little; losing its zone stops only what leaves AWS."
+  description = "One NAT gateway in each zone instead of a shared one. What has no endpoint goes through it (STS and so every role of a pod, EC2, Auto Scaling, and by default ECR and SQS): while the zone of a shared one is lost, running work cannot reach AWS and nothing new starts."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "interface_endpoints" {
-  description = "AWS services reached by interface endpoints, next to the S3 gateway endpoint. Each costs by the hour in each zone (docs/cost.md)."
+  description = "AWS services reached by interface endpoints instead of NAT, such as sts, sqs, ecr.api, ecr.dkr, ec2, autoscaling and eks. Each costs by the hour in each zone, and saves NAT's price by the GB (docs/cost.md). Media and image layers use the free S3 gateway endpoint either way."
   type        = set(string)
-  default     = ["ecr.api", "ecr.dkr", "sqs"]
+  default     = []
   nullable    = false
 
   validation {
-    condition     = alltrue([for s in ["ecr.api", "ecr.dkr", "sqs"] : contains(var.interface_endpoints, s)])
-    error_message = "interface_endpoints must hold ecr.api, ecr.dkr and sqs: image pulls and queue polls would pay for NAT."
+    condition     = alltrue([for s in var.interface_endpoints : can(regex("^[a-z0-9][a-z0-9.-]*[a-z0-9]$", s)) && s != "s3"])
+    error_message = "interface_endpoints must hold services' names as in com.amazonaws.REGION.NAME, such as sts; S3 has its gateway endpoint already."
   }
 }
 
@@ -199,13 +199,25 @@ variable "cluster_log_types" {
 }
 
 variable "addon_versions" {
-  description = "Versions of the EKS add-ons, by name (vpc-cni, kube-proxy, coredns). An add-on not named here gets AWS's default for the cluster's version."
+  description = "Versions that EKS add-ons are held at, by name. An add-on not named here follows the newest version for kubernetes_version: a plan shows when there is one."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for n in keys(var.addon_versions) : contains(["vpc-cni", "kube-proxy", "coredns"], n)])
-    error_message = "addon_versions knows vpc-cni, kube-proxy and coredns."
+    condition     = alltrue([for n in keys(var.addon_versions) : contains(concat(["vpc-cni", "kube-proxy", "coredns", "metrics-server"], tolist(var.csi_drivers)), n)])
+    error_message = "addon_versions knows vpc-cni, kube-proxy, coredns, metrics-server, and what csi_drivers holds."
+  }
+}
+
+variable "csi_drivers" {
+  description = "EKS add-ons for volumes: aws-ebs-csi-driver, aws-efs-csi-driver. Needed where a model bundle lies on a volume (model.source: pvc); without one no claim is ever bound."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for d in var.csi_drivers : contains(["aws-ebs-csi-driver", "aws-efs-csi-driver"], d)])
+    error_message = "csi_drivers knows aws-ebs-csi-driver and aws-efs-csi-driver."
   }
 }

@@ -25,13 +25,16 @@ variable "kubernetes_namespace" {
 }
 
 variable "service_accounts" {
-  description = "Service account of each service, by service, where it does not bear the service's name."
-  type        = map(string)
-  default     = { audio-analyzer = "audio-analyzer", video-analyzer = "video-analyzer" }
+  description = "Service accounts by service, where they do not bear the Deployments' names: the service's for its servers (http), and with -worker for its workers."
+  type        = map(object({ http = optional(string), worker = optional(string) }))
+  default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for a in values(var.service_accounts) : can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", a))])
+    condition = alltrue([
+      for name in flatten([for a in values(var.service_accounts) : [for n in [a.http, a.worker] : n if n != null]]) :
+      can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", name))
+    ])
     error_message = "service_accounts must hold Kubernetes names, without wildcards."
   }
 
@@ -246,6 +249,29 @@ variable "queue_max_receive_count" {
   validation {
     condition     = var.queue_max_receive_count >= 2 && var.queue_max_receive_count <= 1000
     error_message = "queue_max_receive_count must be between 2 and 1000: at 1, a single Spot interruption is fatal."
+  }
+}
+
+variable "alarm_topic_arn" {
+  description = "SNS topic that is told when an alarm of the queues goes off, and when it is over. Null leaves the alarms on CloudWatch's page."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_topic_arn == null || can(regex("^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:.+$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn must be the ARN of an SNS topic."
+  }
+}
+
+variable "alarm_queue_age_seconds" {
+  description = "Seconds that the oldest message may wait before the alarm. From no node at all the first worker takes up to three minutes."
+  type        = number
+  default     = 900
+  nullable    = false
+
+  validation {
+    condition     = var.alarm_queue_age_seconds >= 300 && var.alarm_queue_age_seconds < var.queue_retention_seconds
+    error_message = "alarm_queue_age_seconds must be at least 300, which a cold start may take, and less than queue_retention_seconds."
   }
 }
 

@@ -1,3 +1,14 @@
+variable "node_release_version" {
+  description = "AMI release of all nodes, such as 1.35.0-20261101. Null follows AWS's newest for kubernetes_version: a plan shows when there is one, and an apply rolls the nodes."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.node_release_version == null || try(startswith(var.node_release_version, "${var.kubernetes_version}."), false)
+    error_message = "node_release_version must be a release of kubernetes_version, such as 1.35.0-20261101."
+  }
+}
+
 # Node group general: CoreDNS, KEDA, Cluster Autoscaler and whatever else is not inference
 
 variable "general_instance_types" {
@@ -13,9 +24,9 @@ variable "general_instance_types" {
 }
 
 variable "general_min_size" {
-  description = "Fewest nodes of the general node group. Not 0: CoreDNS has nowhere else to run."
+  description = "Fewest nodes of the general node group, and its nodes at creation. Two are a spare for CoreDNS and KEDA: below that the autoscaler takes it. Raising it later: docs/terraform.md."
   type        = number
-  default     = 1
+  default     = 2
   nullable    = false
 
   validation {
@@ -33,18 +44,6 @@ variable "general_max_size" {
   validation {
     condition     = var.general_max_size >= var.general_min_size
     error_message = "general_max_size must be at least general_min_size."
-  }
-}
-
-variable "general_desired_size" {
-  description = "Nodes of the general node group at creation. Later the autoscaler decides."
-  type        = number
-  default     = 2
-  nullable    = false
-
-  validation {
-    condition     = var.general_desired_size >= var.general_min_size && var.general_desired_size <= var.general_max_size
-    error_message = "general_desired_size must lie between general_min_size and general_max_size."
   }
 }
 
@@ -75,7 +74,7 @@ variable "ml_spot_instance_types" {
 }
 
 variable "ml_spot_min_size" {
-  description = "Fewest nodes of the Spot group. 0 lets the bill of idle go to zero."
+  description = "Fewest nodes of the Spot group, and its nodes at creation. 0 lets the bill of idle go to zero. Raising it later: docs/terraform.md."
   type        = number
   default     = 0
   nullable    = false
@@ -95,18 +94,6 @@ variable "ml_spot_max_size" {
   validation {
     condition     = var.ml_spot_max_size >= 1 && var.ml_spot_max_size >= var.ml_spot_min_size
     error_message = "ml_spot_max_size must be at least 1 and at least ml_spot_min_size."
-  }
-}
-
-variable "ml_spot_desired_size" {
-  description = "Nodes of the Spot group at creation. Later the autoscaler decides."
-  type        = number
-  default     = 0
-  nullable    = false
-
-  validation {
-    condition     = var.ml_spot_desired_size >= var.ml_spot_min_size && var.ml_spot_desired_size <= var.ml_spot_max_size
-    error_message = "ml_spot_desired_size must lie between ml_spot_min_size and ml_spot_max_size."
   }
 }
 

@@ -1,4 +1,4 @@
-# Two zones, each with a private subnet (nodes, endpoints) and a small public one (NAT).
+# Two zones or more, each with a private subnet (nodes, endpoints) and a small public one (NAT).
 
 locals {
   zones = {

@@ -58,7 +58,7 @@ def idle_bill(prices: Prices) -> list[Line]:
     """What runs while nobody asks for anything, from Terraform's defaults."""
     rates, hours = prices["always_on"], prices["hours_per_month"]
     zones = len(terraform_default("availability_zones"))
-    nodes = terraform_default("general_desired_size")
+    nodes = terraform_default("general_min_size")
     gateways = zones if terraform_default("nat_gateway_per_zone") else 1
     endpoints = len(terraform_default("interface_endpoints"))
     node_type = terraform_default("general_instance_types")[0]
@@ -135,20 +135,26 @@ def idle_section(prices: Prices) -> str:
     first = terraform_default("ml_spot_instance_types")[0]
     on_demand = prices["ml_nodes"][first]["on_demand_per_hour"]
     extended = prices["always_on"]["eks_extended_support_per_hour"] - prices["always_on"]["eks_control_plane_per_hour"]
-    endpoint = prices["always_on"]["interface_endpoint_per_hour"] * hours * len(terraform_default("availability_zones"))
+    zones = len(terraform_default("availability_zones"))
+    endpoint = prices["always_on"]["interface_endpoint_per_hour"] * hours * zones
     worth = endpoint / (prices["always_on"]["nat_per_gb"] - prices["always_on"]["interface_endpoint_per_gb"])
     spare = bill[1].price * hours
+    another = (prices["always_on"]["nat_gateway_per_hour"] + prices["always_on"]["public_ipv4_per_hour"]) * hours
     return f"""## The bill of idle
 
-What stays on when nobody asks for anything, at Terraform's defaults. The services themselves scale to zero.
+What stays on when nobody asks for anything, at Terraform's defaults and the prices of {prices["region"]}. The services
+themselves scale to zero.
 
 {table(["What", "Count", "USD/h", "USD/month"], rows)}
 
 One `{first}` that never sleeps would add {on_demand * hours:.2f} USD a month on demand, or
 {spot_price(prices, first) * hours:.2f} on Spot. Logs, stored objects and traffic come on top, by use.
 
-To lower it: `general_desired_size = 1` saves {spare:.2f} USD a month and loses the spare for CoreDNS and KEDA.
-Each interface endpoint costs {endpoint:.2f} a month and pays for itself above {worth:.0f} GB that would go through NAT.
+To lower it: `general_min_size = 1` saves {spare:.2f} USD a month and loses the spare for CoreDNS and KEDA.
+
+To raise it for a purpose: `nat_gateway_per_zone = true` adds {another:.2f} for each further zone, and the loss of one
+no longer takes the others' way to AWS. Each of `interface_endpoints` costs {endpoint:.2f} in {zones} zones and pays for
+itself above {worth:.0f} GB a month that would go through NAT; media and image layers use S3's free endpoint either way.
 A Kubernetes version past standard support adds {extended * hours:.2f};
 `kubernetes_support_type = "STANDARD"` upgrades instead."""
 

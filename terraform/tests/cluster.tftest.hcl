@@ -74,8 +74,8 @@ run "addons_enforce_network_policies" {
   command = plan
 
   assert {
-    condition     = toset(keys(module.eks.addons)) == toset(["vpc-cni", "kube-proxy", "coredns"])
-    error_message = "The add-ons must be vpc-cni, kube-proxy and coredns."
+    condition     = toset(keys(module.eks.addons)) == toset(["vpc-cni", "kube-proxy", "coredns", "metrics-server"])
+    error_message = "The add-ons must be vpc-cni, kube-proxy, coredns and metrics-server."
   }
   assert {
     condition     = jsondecode(module.eks.addons["vpc-cni"].configuration_values).enableNetworkPolicy == "true"
@@ -85,6 +85,89 @@ run "addons_enforce_network_policies" {
     condition     = !module.eks.cluster.bootstrap_self_managed_addons
     error_message = "EKS must not install add-ons of its own besides ours."
   }
+}
+
+run "addons_and_nodes_follow_the_newest_version" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for a in values(module.eks.addons) : a.addon_version == "v9.9.9-eksbuild.9"])
+    error_message = "An add-on without a version of ours must follow the newest, or it stays as it was at its creation."
+  }
+  assert {
+    condition     = alltrue([for d in values(data.aws_eks_addon_version.newest) : d.kubernetes_version == "1.35" && d.most_recent])
+    error_message = "The newest must be the newest for kubernetes_version."
+  }
+  assert {
+    condition     = alltrue([for g in values(module.eks.node_groups) : g.release_version == "1.35.0-20261101"])
+    error_message = "Nodes must follow AWS's newest AMI, or they keep that of their creation."
+  }
+  assert {
+    condition     = data.aws_ssm_parameter.node_release[0].name == "/aws/service/eks/optimized-ami/1.35/amazon-linux-2023/x86_64/standard/recommended/release_version"
+    error_message = "The newest AMI must be that of kubernetes_version and of the groups' AMI type."
+  }
+}
+
+run "an_upgrade_moves_all_of_it" {
+  command = plan
+
+  variables {
+    kubernetes_version = "1.34"
+  }
+
+  assert {
+    condition     = module.eks.cluster.version == "1.34" && alltrue([for g in values(module.eks.node_groups) : g.version == "1.34"])
+    error_message = "Control plane and nodes must move together."
+  }
+  assert {
+    condition     = alltrue([for d in values(data.aws_eks_addon_version.newest) : d.kubernetes_version == "1.34"]) && strcontains(data.aws_ssm_parameter.node_release[0].name, "/1.34/")
+    error_message = "Add-ons and AMI must be looked up for the new version."
+  }
+}
+
+run "versions_can_be_held" {
+  command = plan
+
+  variables {
+    addon_versions       = { coredns = "v1.12.1-eksbuild.2" }
+    node_release_version = "1.35.0-20260901"
+  }
+
+  assert {
+    condition     = module.eks.addons["coredns"].addon_version == "v1.12.1-eksbuild.2" && module.eks.addons["kube-proxy"].addon_version == "v9.9.9-eksbuild.9"
+    error_message = "A named add-on must be held, and the others follow."
+  }
+  assert {
+    condition     = alltrue([for g in values(module.eks.node_groups) : g.release_version == "1.35.0-20260901"]) && length(data.aws_ssm_parameter.node_release) == 0
+    error_message = "Nodes must be held at node_release_version."
+  }
+}
+
+run "volumes_when_asked" {
+  command = apply
+
+  variables {
+    csi_drivers = ["aws-efs-csi-driver"]
+  }
+
+  assert {
+    condition     = contains(keys(module.eks.addons), "aws-efs-csi-driver") && !contains(keys(module.eks.addons), "aws-ebs-csi-driver")
+    error_message = "The asked driver must be there, and no other."
+  }
+  assert {
+    condition     = module.eks.addon_policy_arns == { vpc-cni = "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy", aws-efs-csi-driver = "arn:aws:iam::aws:policy/service-role/AmazonEFSCSIDriverPolicy" }
+    error_message = "Each add-on that calls AWS must have AWS's policy for it."
+  }
+}
+
+run "an_untested_kubernetes_is_said" {
+  command = plan
+
+  variables {
+    kubernetes_version = "1.36"
+  }
+
+  expect_failures = [check.kubernetes_version_is_tested]
 }
 
 run "api_opens_to_named_ranges_and_admins_only" {

@@ -42,7 +42,7 @@ run "malformed_network_is_refused" {
   variables {
     region                               = "seoul"
     vpc_cidr                             = "10.0.0.0/28"
-    interface_endpoints                  = ["sqs"]
+    interface_endpoints                  = ["s3"]
     cluster_endpoint_public_access_cidrs = ["0.0.0.0/0"]
     cluster_admin_arns                   = ["admin"]
     cors_allowed_origins                 = ["*"]
@@ -109,17 +109,64 @@ run "ceilings_below_floors_are_refused" {
   ]
 }
 
-run "starts_outside_floor_and_ceiling_are_refused" {
+run "a_floor_alone_can_be_raised" {
   command = plan
 
   variables {
-    general_desired_size = 4
-    ml_spot_desired_size = 6
+    ml_spot_min_size = 2
+  }
+
+  assert {
+    condition     = module.eks.node_groups["ml_spot"].scaling_config[0].desired_size == 2
+    error_message = "A group must begin with its fewest nodes, or AWS refuses it."
+  }
+}
+
+run "seven_zones_are_refused" {
+  command = plan
+
+  variables {
+    availability_zones = [for z in ["a", "b", "c", "d", "e", "f", "g"] : "ap-northeast-2${z}"]
+  }
+
+  expect_failures = [var.availability_zones]
+}
+
+run "one_zone_is_refused" {
+  command = plan
+
+  variables {
+    availability_zones = ["ap-northeast-2a"]
+  }
+
+  expect_failures = [var.availability_zones]
+}
+
+run "unknown_drivers_and_releases_of_another_version_are_refused" {
+  command = plan
+
+  variables {
+    csi_drivers          = ["ebs"]
+    node_release_version = "1.34.2-20260901"
   }
 
   expect_failures = [
-    var.general_desired_size,
-    var.ml_spot_desired_size,
+    var.csi_drivers,
+    var.node_release_version,
+  ]
+}
+
+run "alarms_that_cannot_work_are_refused" {
+  command = plan
+
+  variables {
+    alarm_topic_arn         = "on-call"
+    alarm_queue_age_seconds = 60
+  }
+
+  expect_failures = [
+    var.alarm_topic_arn,
+    var.alarm_queue_age_seconds,
   ]
 }
 
@@ -188,7 +235,7 @@ run "results_among_uploads_and_accounts_of_no_service_are_refused" {
 
   variables {
     results_prefix   = "uploads/results/"
-    service_accounts = { translator = "translator" }
+    service_accounts = { translator = { http = "translator" } }
   }
 
   expect_failures = [
@@ -201,7 +248,7 @@ run "wildcards_in_accounts_are_refused" {
   command = plan
 
   variables {
-    service_accounts = { audio-analyzer = "*" }
+    service_accounts = { audio-analyzer = { worker = "*" } }
     results_prefix   = "results"
   }
 

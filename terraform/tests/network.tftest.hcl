@@ -47,7 +47,7 @@ run "nodes_are_private_in_two_zones_behind_one_nat" {
   }
 }
 
-run "media_images_and_queues_bypass_nat" {
+run "media_and_image_layers_bypass_nat_for_nothing" {
   command = apply
 
   assert {
@@ -59,16 +59,51 @@ run "media_images_and_queues_bypass_nat" {
     error_message = "The S3 endpoint must serve every private subnet."
   }
   assert {
-    condition     = toset([for e in aws_vpc_endpoint.interface : e.service_name]) == toset([for s in ["ecr.api", "ecr.dkr", "sqs"] : "com.amazonaws.ap-northeast-2.${s}"])
-    error_message = "ECR and SQS must be reached by interface endpoints, and nothing else must cost one."
+    condition     = length(aws_vpc_endpoint.interface) == 0
+    error_message = "An interface endpoint costs by the hour: it must be asked for."
+  }
+}
+
+run "endpoints_when_asked" {
+  command = apply
+
+  variables {
+    interface_endpoints = ["sts", "sqs", "ecr.dkr"]
+    availability_zones  = ["ap-northeast-2a", "ap-northeast-2b", "ap-northeast-2c"]
+  }
+
+  assert {
+    condition     = toset([for e in aws_vpc_endpoint.interface : e.service_name]) == toset([for s in ["sts", "sqs", "ecr.dkr"] : "com.amazonaws.ap-northeast-2.${s}"])
+    error_message = "The asked services must have interface endpoints, and nothing else must cost one."
   }
   assert {
     condition     = alltrue([for e in values(aws_vpc_endpoint.interface) : e.private_dns_enabled && e.subnet_ids == toset([for s in aws_subnet.private : s.id])])
-    error_message = "Interface endpoints must answer under the services' own names in both zones."
+    error_message = "Interface endpoints must answer under the services' own names in every zone."
+  }
+  assert {
+    condition     = alltrue([for g in values(module.eks.node_groups) : g.subnet_ids == toset([for s in aws_subnet.private : s.id])])
+    error_message = "Nodes must spread over every zone."
+  }
+  assert {
+    condition     = module.eks.cluster.vpc_config[0].subnet_ids == toset([for z in ["a", "b"] : aws_subnet.private["ap-northeast-2${z}"].id])
+    error_message = "The control plane must stay in the first two zones, or a zone could not be added later."
   }
   assert {
     condition     = aws_vpc_security_group_ingress_rule.endpoints.cidr_ipv4 == "10.40.0.0/16" && aws_vpc_security_group_ingress_rule.endpoints.from_port == 443 && aws_vpc_security_group_ingress_rule.endpoints.to_port == 443
     error_message = "Endpoints must take HTTPS from the VPC only."
+  }
+}
+
+run "six_zones_fit_the_vpc" {
+  command = plan
+
+  variables {
+    availability_zones = [for z in ["a", "b", "c", "d", "e", "f"] : "ap-northeast-2${z}"]
+  }
+
+  assert {
+    condition     = length(distinct(concat([for s in values(aws_subnet.private) : s.cidr_block], [for s in values(aws_subnet.public) : s.cidr_block]))) == 12
+    error_message = "Every zone must have subnets of its own."
   }
 }
 

@@ -106,6 +106,45 @@ run "an_upload_reaches_both_queues" {
   }
 }
 
+run "waiting_and_dead_messages_raise_an_alarm" {
+  command = plan
+
+  assert {
+    condition = { for s, a in aws_cloudwatch_metric_alarm.queue_age : s => "${a.namespace} ${a.metric_name} ${a.dimensions.QueueName} ${a.statistic} ${a.comparison_operator} ${a.threshold} ${a.datapoints_to_alarm}x${a.period}" } == {
+      for s in ["audio-analyzer", "video-analyzer"] : s => "AWS/SQS ApproximateAgeOfOldestMessage silver-guardian-${s} Maximum GreaterThanThreshold 900 5x60"
+    }
+    error_message = "Each queue must have an alarm on the age of its oldest message."
+  }
+  assert {
+    condition = { for s, a in aws_cloudwatch_metric_alarm.dead_letters : s => "${a.namespace} ${a.metric_name} ${a.dimensions.QueueName} ${a.statistic} ${a.comparison_operator} ${a.threshold} ${a.evaluation_periods}x${a.period}" } == {
+      for s in ["audio-analyzer", "video-analyzer"] : s => "AWS/SQS ApproximateNumberOfMessagesVisible silver-guardian-${s}-dlq Maximum GreaterThanThreshold 0 1x60"
+    }
+    error_message = "Each dead-letter queue must have an alarm on its first message."
+  }
+  assert {
+    condition     = alltrue([for a in concat(values(aws_cloudwatch_metric_alarm.queue_age), values(aws_cloudwatch_metric_alarm.dead_letters)) : a.treat_missing_data == "notBreaching" && length(coalesce(a.alarm_actions, [])) == 0])
+    error_message = "Unused queues report nothing and are no alarm; nobody is told unless asked."
+  }
+}
+
+run "alarms_tell_the_topic" {
+  command = plan
+
+  variables {
+    alarm_topic_arn         = "arn:aws:sns:ap-northeast-2:123456789012:on-call"
+    alarm_queue_age_seconds = 1800
+  }
+
+  assert {
+    condition     = alltrue([for a in concat(values(aws_cloudwatch_metric_alarm.queue_age), values(aws_cloudwatch_metric_alarm.dead_letters)) : a.alarm_actions == toset([var.alarm_topic_arn]) && a.ok_actions == toset([var.alarm_topic_arn])])
+    error_message = "The topic must hear of the beginning and the end of each alarm."
+  }
+  assert {
+    condition     = alltrue([for a in values(aws_cloudwatch_metric_alarm.queue_age) : a.threshold == 1800])
+    error_message = "The age must follow its variable."
+  }
+}
+
 run "names_follow_prefix_and_services" {
   command = plan
 
@@ -121,7 +160,7 @@ run "names_follow_prefix_and_services" {
     error_message = "Queue names must follow name_prefix and services."
   }
   assert {
-    condition     = aws_ecr_repository.this["image-analyzer"].name == "image-analyzer" && output.service_accounts == { image-analyzer = "image-analyzer" }
+    condition     = aws_ecr_repository.this["image-analyzer"].name == "image-analyzer" && output.service_accounts == { image-analyzer = { http = "image-analyzer", worker = "image-analyzer-worker" } }
     error_message = "Repositories and service accounts must follow services."
   }
   assert {

@@ -20,8 +20,10 @@ run "each_role_is_for_one_service_account" {
   assert {
     condition = {
       for name, trust in {
-        audio      = module.service_role["audio-analyzer"].trust
-        video      = module.service_role["video-analyzer"].trust
+        audio      = module.http_role["audio-analyzer"].trust
+        video      = module.http_role["video-analyzer"].trust
+        audio_work = module.worker_role["audio-analyzer"].trust
+        video_work = module.worker_role["video-analyzer"].trust
         keda       = module.keda_role.trust
         autoscaler = module.cluster_autoscaler_role.trust
       } : name => one(jsondecode(trust).Statement).Condition.StringEquals
@@ -29,6 +31,8 @@ run "each_role_is_for_one_service_account" {
       for name, account in {
         audio      = "silver-guardian:audio-analyzer"
         video      = "silver-guardian:video-analyzer"
+        audio_work = "silver-guardian:audio-analyzer-worker"
+        video_work = "silver-guardian:video-analyzer-worker"
         keda       = "keda:keda-operator"
         autoscaler = "kube-system:cluster-autoscaler"
         } : name => {
@@ -40,25 +44,25 @@ run "each_role_is_for_one_service_account" {
   }
   assert {
     condition = alltrue([
-      for trust in [module.service_role["audio-analyzer"].trust, module.service_role["video-analyzer"].trust, module.keda_role.trust, module.cluster_autoscaler_role.trust] :
+      for trust in concat([for r in concat(values(module.http_role), values(module.worker_role)) : r.trust], [module.keda_role.trust, module.cluster_autoscaler_role.trust]) :
       one(jsondecode(trust).Statement).Principal == { Federated = module.eks.oidc_provider.arn } && one(jsondecode(trust).Statement).Action == "sts:AssumeRoleWithWebIdentity"
     ])
     error_message = "Roles must be taken through the cluster's identity provider only."
   }
   assert {
-    condition     = [module.service_role["audio-analyzer"].name, module.service_role["video-analyzer"].name, module.keda_role.name, module.cluster_autoscaler_role.name] == ["silver-guardian-audio-analyzer", "silver-guardian-video-analyzer", "silver-guardian-keda-operator", "silver-guardian-cluster-autoscaler"]
+    condition     = concat([for r in concat(values(module.http_role), values(module.worker_role)) : r.name], [module.keda_role.name, module.cluster_autoscaler_role.name]) == ["silver-guardian-audio-analyzer", "silver-guardian-video-analyzer", "silver-guardian-audio-analyzer-worker", "silver-guardian-video-analyzer-worker", "silver-guardian-keda-operator", "silver-guardian-cluster-autoscaler"]
     error_message = "Roles must bear the names that the chart's annotations use."
   }
 }
 
-run "services_may_do_their_work_and_nothing_else" {
+run "workers_may_do_their_work_and_nothing_else" {
   command = apply
 
   # The whole document, so that nothing can be added or left out unseen.
   assert {
     condition = jsonencode({
       for s in ["audio-analyzer", "video-analyzer"] : s => {
-        for statement in jsondecode(module.service_role[s].policies["work"]).Statement : statement.Sid => {
+        for statement in jsondecode(module.worker_role[s].policies["work"]).Statement : statement.Sid => {
           effect    = statement.Effect
           actions   = sort(flatten([statement.Action]))
           resources = sort(flatten([statement.Resource]))
@@ -82,7 +86,7 @@ run "services_may_do_their_work_and_nothing_else" {
         KeepResults = {
           effect    = "Allow"
           actions   = ["s3:GetObject", "s3:PutObject"]
-          resources = ["arn:aws:s3:::media/results/*"]
+          resources = ["arn:aws:s3:::media/results/*/${trimsuffix(s, "-analyzer")}-*.json"]
           condition = "none"
         }
         UseTheBucketsKey = {
@@ -105,11 +109,50 @@ run "services_may_do_their_work_and_nothing_else" {
         }
       }
     })
-    error_message = "A service's role must hold exactly what its work takes."
+    error_message = "A worker's role must hold exactly what its work takes."
   }
   assert {
-    condition     = keys(module.service_role["audio-analyzer"].policies) == ["work"] && keys(module.service_role["video-analyzer"].policies) == ["work"]
-    error_message = "A service's role must hold no other policy."
+    condition     = alltrue([for r in concat(values(module.http_role), values(module.worker_role)) : keys(r.policies) == ["work"]])
+    error_message = "A service's roles must hold no other policy."
+  }
+}
+
+run "servers_may_read_and_nothing_else" {
+  command = apply
+
+  assert {
+    condition = jsonencode({
+      for s in ["audio-analyzer", "video-analyzer"] : s => {
+        for statement in jsondecode(module.http_role[s].policies["work"]).Statement : statement.Sid => {
+          effect    = statement.Effect
+          actions   = sort(flatten([statement.Action]))
+          resources = sort(flatten([statement.Resource]))
+          condition = try(jsonencode(statement.Condition), "none")
+        }
+      }
+      }) == jsonencode({
+      for s in ["audio-analyzer", "video-analyzer"] : s => {
+        ReadMediaAndModels = {
+          effect    = "Allow"
+          actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+          resources = ["arn:aws:s3:::media/models/*", "arn:aws:s3:::media/uploads/*"]
+          condition = "none"
+        }
+        TellMissingFromForbidden = {
+          effect    = "Allow"
+          actions   = ["s3:ListBucket"]
+          resources = ["arn:aws:s3:::media"]
+          condition = jsonencode({ StringLike = { "s3:prefix" = ["uploads/*", "models/*"] } })
+        }
+        OpenTheBucketsKey = {
+          effect    = "Allow"
+          actions   = ["kms:Decrypt"]
+          resources = [aws_kms_key.data.arn]
+          condition = jsonencode({ StringEquals = { "kms:ViaService" = "s3.ap-northeast-2.amazonaws.com" } })
+        }
+      }
+    })
+    error_message = "A server must neither touch a queue nor write anything."
   }
 }
 
@@ -164,12 +207,12 @@ run "trust_follows_namespace_and_accounts" {
 
   variables {
     kubernetes_namespace = "guardian"
-    service_accounts     = { audio-analyzer = "ears" }
+    service_accounts     = { audio-analyzer = { worker = "ears" } }
     keda_service_account = { namespace = "scaling", name = "keda" }
   }
 
   assert {
-    condition     = strcontains(module.service_role["audio-analyzer"].trust, "\"system:serviceaccount:guardian:ears\"") && strcontains(module.service_role["video-analyzer"].trust, "\"system:serviceaccount:guardian:video-analyzer\"")
+    condition     = strcontains(module.worker_role["audio-analyzer"].trust, "\"system:serviceaccount:guardian:ears\"") && strcontains(module.http_role["audio-analyzer"].trust, "\"system:serviceaccount:guardian:audio-analyzer\"") && strcontains(module.worker_role["video-analyzer"].trust, "\"system:serviceaccount:guardian:video-analyzer-worker\"")
     error_message = "Trust must follow kubernetes_namespace and service_accounts."
   }
   assert {

@@ -35,8 +35,12 @@ run "bucket_is_private_encrypted_and_versioned" {
     error_message = "The bucket must be encrypted with our key, by a bucket key."
   }
   assert {
-    condition     = one(jsondecode(aws_s3_bucket_policy.media.policy).Statement) == { Sid = "DenyPlainHttp", Effect = "Deny", Principal = "*", Action = "s3:*", Resource = ["arn:aws:s3:::media", "arn:aws:s3:::media/*"], Condition = { Bool = { "aws:SecureTransport" = "false" } } }
+    condition     = jsondecode(aws_s3_bucket_policy.media.policy).Statement[0] == { Sid = "DenyPlainHttp", Effect = "Deny", Principal = "*", Action = "s3:*", Resource = ["arn:aws:s3:::media", "arn:aws:s3:::media/*"], Condition = { Bool = { "aws:SecureTransport" = "false" } } }
     error_message = "Plain HTTP must be refused, for the bucket and its objects."
+  }
+  assert {
+    condition     = slice(jsondecode(aws_s3_bucket_policy.media.policy).Statement, 1, length(jsondecode(aws_s3_bucket_policy.media.policy).Statement)) == [{ Sid = "DenyReplacingResults", Effect = "Deny", Principal = "*", Action = "s3:PutObject", Resource = "arn:aws:s3:::media/results/*", Condition = { Null = { "s3:if-none-match" = "true" } } }]
+    error_message = "A result must be written with If-None-Match only, and the policy must say nothing else."
   }
   assert {
     condition     = !aws_s3_bucket.media.force_destroy

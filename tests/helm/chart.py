@@ -22,6 +22,9 @@ CASES: dict[str, tuple[Path, ...]] = {
     "eks": (EKS,),
     **{path.name.removesuffix("-values.yaml"): (path,) for path in sorted((CHART / "ci").glob("*-values.yaml"))},
 }
+# Those of an Ingress are what the chart's own files leave open.
+for _case in ("ingress-alb", "ingress-nginx"):
+    CASES[_case] = (CHART / f"values-{_case}.yaml", *CASES[_case])
 
 Object = dict[str, Any]
 

@@ -26,7 +26,7 @@ else:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs the deployment goes last: it runs meanwhile."""
-    items.sort(key=lambda item: "deployed" in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: ("deployed" in getattr(item, "fixturenames", ()), "removal" in item.name))
 
 
 @pytest.fixture(scope="session", autouse=True)

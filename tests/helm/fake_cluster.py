@@ -41,7 +41,13 @@ RESOURCES = [
     ("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", False),
     ("keda.sh/v1alpha1", "scaledobjects", "ScaledObject", True),
     ("keda.sh/v1alpha1", "triggerauthentications", "TriggerAuthentication", True),
-    ("http.keda.sh/v1alpha1", "httpscaledobjects", "HTTPScaledObject", True),
+    ("http.keda.sh/v1beta1", "interceptorroutes", "InterceptorRoute", True),
+    ("networking.k8s.io/v1", "ingresses", "Ingress", True),
+    ("apiregistration.k8s.io/v1", "apiservices", "APIService", False),
+    ("monitoring.coreos.com/v1", "prometheuses", "Prometheus", True),
+    ("monitoring.coreos.com/v1", "servicemonitors", "ServiceMonitor", True),
+    ("monitoring.coreos.com/v1", "podmonitors", "PodMonitor", True),
+    ("monitoring.coreos.com/v1", "prometheusrules", "PrometheusRule", True),
 ]
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 ML_NODE: Object = {
@@ -73,13 +79,15 @@ class FakeCluster:
     """The stored objects, and what the played controllers make of them.
 
     Attributes:
-        broken: names of Deployments whose pods never become ready.
+        broken: names of Deployments whose pods never become ready, and of ScaledObjects that KEDA cannot serve.
+        missing: groups whose kinds are not there, such as the Prometheus operator's.
         watching: tests may read the `log` of (method, path) that changed something.
     """
 
     def __init__(self, nodes: tuple[Object, ...] = (GENERAL_NODE, ML_NODE)) -> None:
         self.objects: dict[Key, Object] = {}
         self.broken: set[str] = set()
+        self.missing: set[str] = {"monitoring.coreos.com/v1"}
         self.log: list[tuple[str, str]] = []
         self._versions = itertools.count(1)
         self._lock = threading.RLock()
@@ -159,8 +167,10 @@ class FakeCluster:
             item["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
         elif resource == "customresourcedefinitions":
             item["status"] = {"conditions": [{"type": t, "status": "True"} for t in ("Established", "NamesAccepted")]}
-        elif resource in ("scaledobjects", "httpscaledobjects"):
-            item["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
+        elif resource in ("scaledobjects", "interceptorroutes"):
+            ready = item["metadata"]["name"] not in self.broken
+            condition = {"type": "Ready", "status": str(ready), "message": "" if ready else "AccessDenied: sqs"}
+            item["status"] = {"conditions": [condition]}
         elif resource == "deployments":
             self._play_deployment(item)
         elif resource == "pods" and "ownerReferences" not in item["metadata"]:
@@ -169,7 +179,11 @@ class FakeCluster:
                 item["spec"]["nodeName"] = node
             # A test pod ends; a pod that was started by hand runs.
             ends = "helm.sh/hook" in item["metadata"].get("annotations", {})
-            item["status"] = {"phase": "Pending" if not node else "Succeeded" if ends else "Running"}
+            ready = bool(node) and not any(item["metadata"]["name"].startswith(name) for name in self.broken)
+            item["status"] = {
+                "phase": "Pending" if not node else "Succeeded" if ends else "Running",
+                "conditions": [{"type": "Ready", "status": str(ready)}],
+            }
 
     def _play_deployment(self, item: Object) -> None:
         spec = item["spec"]
@@ -280,7 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
     # --- discovery ---
 
     def _discover(self, path: str) -> Any:
-        groups = sorted({r[0] for r in RESOURCES})
+        groups = sorted({r[0] for r in RESOURCES} - self.cluster.missing)
         if path == "/version":
             return {"major": "1", "minor": "35", "gitVersion": "v1.35.0"}
         if path == "/api":

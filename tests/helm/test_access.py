@@ -116,7 +116,8 @@ def test_policies_can_be_left_out() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_drains_never_deadlock(case: str) -> None:
     manifests = render(case)
-    assert manifests.names("PodDisruptionBudget") == manifests.names("Deployment")
+    servers = {name for name in manifests.names("Deployment") if not name.endswith("-worker")}
+    assert manifests.names("PodDisruptionBudget") == servers
     for item in manifests.of("PodDisruptionBudget"):
         spec = item["spec"]
         assert spec["maxUnavailable"] == 1
@@ -126,16 +127,23 @@ def test_drains_never_deadlock(case: str) -> None:
         assert spec["selector"] == deployment["spec"]["selector"]
 
 
-def test_service_accounts() -> None:
+def test_each_role_of_each_service_has_an_account_of_its_own() -> None:
+    """What a caller can make a server do must not reach queues and results."""
     manifests = render("eks")
-    for name in SERVICES:
-        account = manifests.one("ServiceAccount", name)
+    pods = manifests.pods()
+    used = {}
+    for name in manifests.names("Deployment"):
+        account = manifests.one("ServiceAccount", pods[name]["spec"]["serviceAccountName"])
+        used[name] = account["metadata"]["name"]
         annotations = account["metadata"]["annotations"]
         assert annotations["eks.amazonaws.com/role-arn"] == f"arn:aws:iam::000000000000:role/silver-guardian-{name}"
         assert account["automountServiceAccountToken"] is False
-        for workload in (name, f"{name}-worker"):
-            assert manifests.pods()[workload]["spec"]["serviceAccountName"] == name
+    assert len(set(used.values())) == len(used) == 4
+    assert manifests.names("ServiceAccount") == set(used.values())
+    for name in SERVICES:
+        assert pods[f"{name}-test"]["spec"]["serviceAccountName"] == name, "helm test has the server's rights"
     assert "annotations" not in render().one("ServiceAccount", "audio-analyzer")["metadata"]
+    assert render().names("ServiceAccount") == set(SERVICES), "no queue, no worker, no account for it"
 
 
 def test_an_account_of_ones_own() -> None:

@@ -20,7 +20,7 @@ def replicas(manifests: Manifests, name: str) -> int | None:
 def test_none() -> None:
     manifests = render("none")
     assert replicas(manifests, "audio-analyzer") == 1
-    assert not manifests.of("ScaledObject") + manifests.of("HTTPScaledObject")
+    assert not manifests.of("ScaledObject") + manifests.of("InterceptorRoute")
 
 
 def test_eks_scales_workers_by_their_queue_and_keeps_no_server() -> None:
@@ -51,22 +51,27 @@ def test_http_replicas() -> None:
 def test_keda_http() -> None:
     manifests = render("keda-http")
     assert {replicas(manifests, name) for name in SERVICES} == {None}
-    assert manifests.names("HTTPScaledObject") == set(SERVICES)
-    assert not manifests.of("ScaledObject")
-    for item in manifests.of("HTTPScaledObject"):
+    assert manifests.names("InterceptorRoute") == manifests.names("ScaledObject") == set(SERVICES)
+    for item in manifests.of("InterceptorRoute"):
         spec, name = item["spec"], item["metadata"]["name"]
-        assert spec["replicas"] == {"min": 0, "max": 5}
-        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "service": name, "port": SERVICES[name]}
-        assert spec["scaleTargetRef"] == target
-    hosts = {item["metadata"]["name"]: item["spec"]["hosts"] for item in manifests.of("HTTPScaledObject")}
+        assert spec["target"] == {"service": name, "port": SERVICES[name]}
+        assert spec["scalingMetric"] == {"concurrency": {"targetValue": 2}}
+        # A Spot node takes minutes, and an analysis up to its own deadline; the add-on waits for neither by itself.
+        assert spec["timeouts"] == {"readiness": "600s", "responseHeader": "330s"}
+        scaled = manifests.one("ScaledObject", name)["spec"]
+        assert scaled["scaleTargetRef"] == {"name": name}
+        assert (scaled["minReplicaCount"], scaled["maxReplicaCount"], scaled["cooldownPeriod"]) == (0, 5, 300)
+        metadata = {"scalerAddress": "keda-add-ons-http-external-scaler.keda:9090", "interceptorRoute": name}
+        assert scaled["triggers"] == [{"type": "external-push", "metadata": metadata}]
+    hosts = {item["metadata"]["name"]: item["spec"]["rules"][0]["hosts"] for item in manifests.of("InterceptorRoute")}
     assert hosts["audio-analyzer"] == ["audio.silver-guardian.internal"]
     assert hosts["video-analyzer"] == [f"video-analyzer.{NAMESPACE}"]
 
 
 def test_both_together() -> None:
     manifests = render("keda-both")
-    assert manifests.names("ScaledObject") == WORKERS
-    assert manifests.names("HTTPScaledObject") == set(SERVICES)
+    assert manifests.names("ScaledObject") == WORKERS | set(SERVICES)
+    assert manifests.names("InterceptorRoute") == set(SERVICES)
 
 
 def test_an_emulator_is_read_by_keda_too() -> None:
@@ -85,7 +90,7 @@ def test_further_triggers() -> None:
 def webhook_refusals(manifests: Manifests) -> list[str]:
     """The refusals of KEDA's admission webhook that concern what this chart can render."""
     found = []
-    targets: set[str] = {item["spec"]["scaleTargetRef"]["name"] for item in manifests.of("HTTPScaledObject")}
+    targets: set[str] = set()
     for item in manifests.of("ScaledObject"):
         spec, name = item["spec"], item["metadata"]["name"]
         kinds = {trigger["type"] for trigger in spec["triggers"]}
@@ -93,6 +98,9 @@ def webhook_refusals(manifests: Manifests) -> list[str]:
             found.append(f"{name}: only {kinds} and a minimum of 0")
         if spec.get("minReplicaCount", 0) > spec["maxReplicaCount"]:
             found.append(f"{name}: minimum above maximum")
+        routes = {trigger["metadata"].get("interceptorRoute") for trigger in spec["triggers"]} - {None}
+        if not routes <= manifests.names("InterceptorRoute"):
+            found.append(f"{name}: no InterceptorRoute {routes}")
         if spec["scaleTargetRef"]["name"] in targets:
             found.append(f"{name}: its Deployment is scaled already")
         targets.add(spec["scaleTargetRef"]["name"])

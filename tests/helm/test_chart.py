@@ -158,7 +158,7 @@ def test_wrong_values_are_refused_by_name(values: dict[str, Any], names: str) ->
 def test_plain_manifests_are_current(tmp_path: Path) -> None:
     folder = ROOT / "k8s" / "ml-services"
     (tmp_path / "values.yaml").write_text((folder / "values.yaml").read_text())
-    subprocess.run([sys.executable, ROOT / "tools/render_manifests.py", tmp_path], check=True, capture_output=True)
+    subprocess.run([sys.executable, ROOT / "helm/tools/render_manifests.py", tmp_path], check=True, capture_output=True)
     for name in ("audio-analyzer.yaml", "video-analyzer.yaml"):
         assert (tmp_path / name).read_text() == (folder / name).read_text(), "run `make manifests`"
 

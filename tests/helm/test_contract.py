@@ -148,7 +148,10 @@ def planned(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> list[Obj
     folder = tmp_path_factory.mktemp("planned") / "terraform"
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
     terraform = copy_of_configuration(folder, AWS_ENDPOINT_URL=emulator, **keys)
-    terraform.run("plan", "-input=false", f"-out={folder / 'plan'}")
+    # The emulator knows no add-ons and no AMIs of EKS, and so not which are the newest.
+    held = dict.fromkeys(("vpc-cni", "kube-proxy", "coredns", "metrics-server"), "v1")
+    pins = [f"-var=addon_versions={json.dumps(held)}", "-var=node_release_version=1.35.0-20261101"]
+    terraform.run("plan", "-input=false", f"-out={folder / 'plan'}", *pins)
     shown = json.loads(terraform.run("show", "-json", str(folder / "plan")))
     return list(resources_of(shown["planned_values"]["root_module"]))
 
@@ -269,7 +272,7 @@ def test_the_worker_has_the_rights_its_settings_need(
     service: str, pods: dict[str, Object], infrastructure: Infrastructure
 ) -> None:
     variables = environment(pods[f"{service}-worker"])
-    statements = infrastructure.policies(infrastructure.outputs["service_role_arns"][service])
+    statements = infrastructure.policies(infrastructure.outputs["service_role_arns"][service]["worker"])
 
     def allowed(action: str) -> set[str]:
         found = [s for s in statements if action in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])]
@@ -281,7 +284,15 @@ def test_the_worker_has_the_rights_its_settings_need(
     (entry,) = variables["SG_S3_ALLOW"].split(",")
     assert f"arn:aws:s3:::{entry}/*" in allowed("s3:GetObject")
     bucket = entry.split("/")[0]
-    assert f"arn:aws:s3:::{bucket}/{variables['SG_RESULTS_PREFIX']}*" in allowed("s3:PutObject")
+    kind = service.removesuffix("-analyzer")
+    assert allowed("s3:PutObject") == {f"arn:aws:s3:::{bucket}/{variables['SG_RESULTS_PREFIX']}*/{kind}-*.json"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_server_has_no_right_that_changes_anything(service: str, infrastructure: Infrastructure) -> None:
+    statements = infrastructure.policies(infrastructure.outputs["service_role_arns"][service]["http"])
+    named = {action for s in statements for action in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])}
+    assert named == {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "kms:Decrypt"}
 
 
 def test_keda_reads_the_queues_that_the_workers_serve(
@@ -308,8 +319,9 @@ def test_the_defaults_for_eks_are_what_terraform_makes_by_default(
         assert environment(worker)["SG_S3_ALLOW"] == f"{outputs['media_bucket']}/uploads"
         assert environment(worker)["AWS_REGION"] == outputs["region"]
         assert container(worker)["image"].rsplit(":", 1)[0] == outputs["repository_urls"][service]
-        role = manifests.one("ServiceAccount", service)["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
-        assert role == outputs["service_role_arns"][service]
+        for door, name in (("http", service), ("worker", f"{service}-worker")):
+            role = manifests.one("ServiceAccount", name)["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
+            assert role == outputs["service_role_arns"][service][door]
     assert outputs["kubernetes_namespace"] == NAMESPACE
 
 

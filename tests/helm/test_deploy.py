@@ -56,7 +56,7 @@ def test_a_dry_run_prints_every_command_and_runs_none(checkout: Checkout, tmp_pa
         "aws eks update-kubeconfig", "helm upgrade --install cluster-autoscaler", "helm upgrade --install keda",
         "helm upgrade --install http-add-on",
         "helm upgrade --install silver-guardian helm/silver-guardian -f helm/silver-guardian/values-eks.yaml",
-        "kubectl rollout status deployment/video-analyzer-worker", "python3 tools/verify_cluster.py",
+        "kubectl rollout status deployment/video-analyzer-worker", "python3 helm/tools/verify_cluster.py",
     ):  # fmt: skip
         assert f"+ {command}" in ended.stdout
 
@@ -124,10 +124,11 @@ def test_the_chart_gets_what_terraform_made(deployed: Deployed, live_cluster: Fa
     )  # fmt: skip
     value = {name: item["value"] for name, item in outputs.items()}
     for service in ("audio-analyzer", "video-analyzer"):
-        account = live_cluster.get("serviceaccounts", value["service_accounts"][service], NAMESPACE)
-        assert account is not None
-        role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
-        assert role == value["service_role_arns"][service]
+        for door in ("http", "worker"):
+            account = live_cluster.get("serviceaccounts", value["service_accounts"][service][door], NAMESPACE)
+            assert account is not None
+            role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
+            assert role == value["service_role_arns"][service][door]
         worker = live_cluster.get("deployments", f"{service}-worker", NAMESPACE)
         assert worker is not None
         (main,) = worker["spec"]["template"]["spec"]["containers"]
@@ -152,7 +153,7 @@ def test_the_interceptor_waits_for_a_spot_node_and_for_an_analysis(
     deployed: Deployed, live_cluster: FakeCluster
 ) -> None:
     interceptor = given_values(live_cluster, "keda-add-ons-http", "keda")["interceptor"]
-    assert interceptor["replicas"]["waitTimeout"] == "600s"
+    assert interceptor["readinessTimeout"] == "600s"
     assert int(interceptor["responseHeaderTimeout"].removesuffix("s")) > 300, "the services' own deadline"
 
 
@@ -167,6 +168,21 @@ def test_ends_with_a_smoke_test_of_both(deployed: Deployed) -> None:
     assert "speech.ogg judged by played 0: 0.250" in deployed.log
 
 
+def test_ends_with_an_upload_that_goes_the_whole_way(deployed: Deployed) -> None:
+    """The default path, which nobody tries by asking a server."""
+    (line,) = (line for line in deployed.log.splitlines() if " queue: " in line)
+    assert line.startswith("ok")
+    for name in ("audio-analyzer", "video-analyzer"):
+        assert f"{name}: an upload was judged by a worker with played 0" in line
+    assert len(re.findall(r"^ok +dead letters: none in ", deployed.log, re.MULTILINE)) == 2
+    assert re.search(r"^ok +scaling: 4 ScaledObjects, all Ready$", deployed.log, re.MULTILINE)
+
+
+def test_nothing_is_monitored_where_nothing_monitors(deployed: Deployed, live_cluster: FakeCluster) -> None:
+    assert not live_cluster.all("servicemonitors")
+    assert "prometheus" not in given_values(live_cluster, "keda", "keda")
+
+
 def test_again_is_safe(deployed: Deployed, live_cluster: FakeCluster) -> None:
     """All but Terraform, whose second plan is its own business (and never empty with the emulator)."""
     ended = deployed.checkout.run("--yes", "--from", "push")
@@ -177,6 +193,53 @@ def test_again_is_safe(deployed: Deployed, live_cluster: FakeCluster) -> None:
     assert not any(call.startswith(("docker push", "docker login", "kubectl create namespace")) for call in calls)
     names = {item["metadata"]["name"] for item in live_cluster.all("deployments", NAMESPACE)}
     assert names == WORKLOADS
+
+
+def test_a_prometheus_in_the_cluster_is_used(deployed: Deployed, live_cluster: FakeCluster) -> None:
+    spec = {name: {"matchLabels": {"release": "kps"}} for name in ("serviceMonitorSelector", "ruleSelector")}
+    live_cluster.missing.clear()
+    live_cluster.put("namespaces", {"metadata": {"name": "observing"}})
+    live_cluster.put("prometheuses", {"metadata": {"name": "kps", "namespace": "observing"}, "spec": spec})
+    try:
+        ended = deployed.checkout.run("--yes", "--http", "--from", "keda", FAIL_ON="^kubectl rollout")
+    finally:
+        live_cluster.delete("prometheuses", "observing", "kps")
+        live_cluster.missing.add("monitoring.coreos.com/v1")
+    assert "deploy: step 'wait' failed" in ended.stdout, ended.stdout[-3000:]
+    operator = given_values(live_cluster, "keda", "keda")["prometheus"]["operator"]
+    assert operator == {"enabled": True, "serviceMonitor": {"enabled": True, "additionalLabels": {"release": "kps"}}}
+    for kind in ("servicemonitors", "podmonitors", "prometheusrules"):
+        (found,) = live_cluster.all(kind, NAMESPACE)
+        assert found["metadata"]["labels"]["release"] == "kps"
+
+
+def test_values_outrank_the_scripts_own(deployed: Deployed, live_cluster: FakeCluster, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("autoscaling: {modes: [keda-sqs, keda-cpu]}")
+    arguments = ("--yes", "--from", "chart", "--values", str(tmp_path / "values.yaml"))
+    ended = deployed.checkout.run(*arguments, FAIL_ON="^kubectl rollout")
+    assert "deploy: step 'wait' failed" in ended.stdout, ended.stdout[-3000:]
+    scaled = live_cluster.get("scaledobjects", "audio-analyzer", NAMESPACE)
+    assert scaled is not None
+    assert [trigger["type"] for trigger in scaled["spec"]["triggers"]] == ["cpu"]
+    assert not live_cluster.all("interceptorroutes", NAMESPACE)
+
+
+def test_a_cluster_that_nobody_could_reach_is_not_made(deployed: Deployed, tmp_path: Path) -> None:
+    """The first deployment from a laptop: before the infrastructure, not after it."""
+    state = deployed.checkout.folder / "terraform/terraform.tfstate"
+    state.rename(tmp_path / "state")
+    closed = {"TF_VAR_cluster_endpoint_public_access_cidrs": "[]"}
+    try:
+        ended = deployed.checkout.run("--yes", "--from", "infrastructure", **closed, FAIL_ON="terraform .* apply")
+        assert "Nothing was made" in ended.stdout
+        assert not any(" apply" in call for call in deployed.checkout.calls())
+        ended = deployed.checkout.run(
+            "--yes", "--private-api", "--from", "infrastructure", **closed, FAIL_ON="terraform .* apply"
+        )
+        assert any(" apply" in call for call in deployed.checkout.calls())
+    finally:
+        state.unlink(missing_ok=True)
+        (tmp_path / "state").rename(state)
 
 
 # --- failures ---
@@ -251,3 +314,30 @@ def test_changes_without_a_commit_need_a_tag(deployed: Deployed) -> None:
     assert ended.returncode != 0
     assert "commit, or name the images with --tag" in ended.stdout
     assert not any(call.startswith("docker") for call in deployed.checkout.calls())
+
+
+# --- the end ---
+
+
+def test_the_documented_removal_removes_everything_in_whatever_state(
+    deployed: Deployed, live_cluster: FakeCluster
+) -> None:
+    """As the page has it, up to Terraform's part: with all there, and again with nothing there."""
+    text = (ROOT / "docs/operations.md").read_text().split("## Remove")[1]
+    commands = [line.removeprefix("$ ") for line in text.split("```")[1].splitlines() if line.startswith("$ ")]
+    in_cluster = [line for line in commands if line.startswith(("helm ", "kubectl "))]
+    assert [line for line in commands if line not in in_cluster] == [
+        "terraform -chdir=terraform apply -var force_destroy=true    # only to delete media, results and images, too",
+        "terraform -chdir=terraform destroy -var force_destroy=true",
+    ]
+    live_cluster.put("apiservices", {"metadata": {"name": "v1beta1.external.metrics.k8s.io"}})
+    variables = deployed.checkout.variables | {"KUBECONFIG": str(deployed.checkout.folder / ".work/deploy/kubeconfig")}
+    for _ in range(2):
+        done = subprocess.run(
+            ["bash", "-euc", "\n".join(in_cluster)], cwd=deployed.checkout.folder, env=variables,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        left = [key for key in live_cluster.objects if key[1] in (NAMESPACE, "keda") or key[0] == "apiservices"]
+        assert left == []
+        assert not live_cluster.all("configmaps", "kube-system")

@@ -19,7 +19,8 @@ METRIC = re.compile(r"\b(silver_guardian_\w+|process_\w+)")
 # From kube-state-metrics and KEDA's operator.
 FOREIGN = {
     "kube_pod_info", "kube_pod_status_phase", "kube_node_spec_unschedulable", "kube_deployment_status_replicas_ready",
-    "keda_scaler_metrics_value",
+    "keda_scaler_metrics_value", "keda_scaler_active", "keda_scaled_object_errors_total",
+    "keda_scaler_detail_errors_total",
 }  # fmt: skip
 
 
@@ -157,6 +158,14 @@ def old(seconds: int) -> list[Object]:
     ]
 
 
+def errors(name: str, values: str, target: str) -> Object:
+    return series(name, values, namespace="keda", scaledObject=target, triggerIndex="0")
+
+
+def replicas(deployment: str, values: str) -> Object:
+    return series("kube_deployment_status_replicas_ready", values, namespace=NAMESPACE, deployment=deployment)
+
+
 def drained(node: str, values: str) -> list[Object]:
     return [
         series("kube_node_spec_unschedulable", values, node=node),
@@ -213,6 +222,31 @@ FIRES: dict[str, tuple[list[Object], list[Object]]] = {
             ),
         ],
     ),
+    "SilverGuardianScalerErrors": (
+        [errors("keda_scaled_object_errors_total", "0+2x60", "video-analyzer-worker")],
+        [
+            errors("keda_scaled_object_errors_total", "7x60", "audio-analyzer-worker"),
+            errors("keda_scaler_detail_errors_total", "0+2x60", "somebody-elses"),
+        ],
+    ),
+    "SilverGuardianScalerSilent": (
+        [series("keda_scaler_active", "0x60", scaledObject="audio-analyzer-worker")],
+        [series("keda_scaler_active", "0x60", scaledObject=f"{kind}-analyzer-worker") for kind in ("audio", "video")],
+    ),
+    "SilverGuardianUnseen": (
+        [replicas("audio-analyzer", "0x60")],
+        [replicas("audio-analyzer", "0x60"), replicas("video-analyzer", "0x60")],
+    ),
+    "SilverGuardianNotScraped": (
+        [replicas("video-analyzer-worker", "2x60"), series("up", "0x60", **WORKER)],
+        [
+            replicas("video-analyzer-worker", "2x60"),
+            series("up", "1x60", **WORKER),
+            # Asleep: nothing is there to be read.
+            replicas("audio-analyzer", "0x60"),
+            replicas("audio-analyzer-worker", "0x60"),
+        ],
+    ),
     "SilverGuardianPodsPending": (
         [series("kube_pod_status_phase", "1x60", phase="Pending", **POD)],
         [
@@ -245,6 +279,10 @@ def test_alert_fires_and_does_not(alert: str, tmp_path: Path) -> None:
         "SilverGuardianQueueOld": {"job": "video-analyzer"}, "SilverGuardianQueueErrors": {"job": "video-analyzer"},
         "SilverGuardianQueueNotServed": {"scaledObject": "audio-analyzer-worker"},
         "SilverGuardianPodsPending": {"namespace": NAMESPACE},
+        "SilverGuardianScalerErrors": {"scaledObject": "video-analyzer-worker"},
+        "SilverGuardianScalerSilent": {"scaledObject": "video-analyzer-worker"},
+        "SilverGuardianUnseen": {"namespace": NAMESPACE, "deployment": "video-analyzer"},
+        "SilverGuardianNotScraped": {"job": "video-analyzer"},
     }.get(alert, {})  # fmt: skip
     expected = [{"exp_labels": {**named, **rule["labels"]}}]
     fires, silent = FIRES[alert]
@@ -258,6 +296,52 @@ def test_alert_fires_and_does_not(alert: str, tmp_path: Path) -> None:
     ]
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": tests}))
     promtool("test", "rules", str(tmp_path / "tests.yaml"))
+
+
+def fired_when(given: list[Object], tmp_path: Path) -> set[str]:
+    """The alerts that fire after 45 minutes of these series, and no others."""
+    quiet = [{key: value for key, value in rule.items() if key != "annotations"} for rule in rules()]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": quiet}]}))
+    # Says "got: [...]" of each alert that is not expected to fire, and does.
+    expected = [{"eval_time": "45m", "alertname": rule["alert"], "exp_alerts": []} for rule in rules()]
+    tests = [{"interval": "1m", "input_series": given, "alert_rule_test": expected}]
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": tests}))
+    command = ["promtool", "test", "rules", str(tmp_path / "tests.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return set(re.findall(r"alertname: (\w+)", done.stdout + done.stderr))
+
+
+def test_an_empty_prometheus_is_not_silent(tmp_path: Path) -> None:
+    """With KEDA down, its metrics off or nothing selected there are no series at all, and somebody must hear of it."""
+    assert fired_when([], tmp_path) == {"SilverGuardianScalerSilent", "SilverGuardianUnseen"}
+
+
+def test_keda_that_cannot_read_the_queue_is_not_silent(tmp_path: Path) -> None:
+    """No value of the queue's length, so that the alert on waiting messages never fires: its errors must."""
+    names = [f"{kind}-analyzer-worker" for kind in ("audio", "video")]
+    given = [
+        *(series("keda_scaler_active", "0x60", scaledObject=name) for name in names),
+        *(errors("keda_scaler_detail_errors_total", "0+4x60", name) for name in names),
+        *(replicas(name, "0x60") for name in [*names, "audio-analyzer", "video-analyzer"]),
+    ]
+    assert fired_when(given, tmp_path) == {"SilverGuardianScalerErrors"}
+
+
+def test_all_is_quiet_where_all_sleeps(tmp_path: Path) -> None:
+    names = [f"{kind}-analyzer-worker" for kind in ("audio", "video")]
+    given = [
+        *(series("keda_scaler_active", "0x60", scaledObject=name) for name in names),
+        *(series("keda_scaler_metrics_value", "0x60", scaledObject=name) for name in names),
+        *(replicas(name, "0x60") for name in [*names, "audio-analyzer", "video-analyzer"]),
+    ]
+    assert fired_when(given, tmp_path) == set()
+
+
+def test_monitors_bear_what_kube_prometheus_stack_selects_by() -> None:
+    switches = [f"monitoring.{what}.enabled=true" for what in ("serviceMonitor", "prometheusRule")]
+    manifests = render("eks", *switches)
+    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule"):
+        assert manifests.of(kind)[0]["metadata"]["labels"]["release"] == "kube-prometheus-stack"
 
 
 def test_summaries_are_templates_that_prometheus_knows(tmp_path: Path) -> None:

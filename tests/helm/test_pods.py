@@ -37,7 +37,7 @@ def test_names() -> None:
         "video-analyzer-worker",
     }
     assert eks.names("Service") == set(SERVICES)
-    assert eks.names("ServiceAccount") == set(SERVICES)
+    assert eks.names("ServiceAccount") == eks.names("Deployment")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -98,7 +98,7 @@ def test_a_well_service_passes(sample: str) -> None:
         server.communicate()
 
 
-def smoke_test_of(**pod: str) -> subprocess.CompletedProcess[str]:
+def smoke_test_of(sample: str = str(SAMPLES / "face.mp4"), **pod: str) -> subprocess.CompletedProcess[str]:
     """The smoke test against a played pod, whose state its variables (`POD_...`) set."""
     server = subprocess.Popen(
         [sys.executable, str(ROOT / "tests/helm/pod.py"), ":8000"], stdout=subprocess.PIPE, text=True,
@@ -107,7 +107,7 @@ def smoke_test_of(**pod: str) -> subprocess.CompletedProcess[str]:
     try:
         assert server.stdout is not None
         url = "http://" + server.stdout.readline().split()[2]
-        return run(FILES / "smoke_test.py", url, str(SAMPLES / "face.mp4"))
+        return run(FILES / "smoke_test.py", url, sample)
     finally:
         server.terminate()
         server.communicate()
@@ -126,26 +126,71 @@ def test_a_sick_service_fails() -> None:
 
 # --- helm_values.py ---
 
+HELM_VALUES = ROOT / "helm/tools/helm_values.py"
+
 
 def test_outputs_become_values() -> None:
     outputs = {
         "account_id": "1", "region": "r", "media_bucket": "b",
         "repository_urls": {"audio-analyzer": "registry/team/audio-analyzer"},
-        "queue_urls": {"audio-analyzer": "https://queue"}, "service_accounts": {"audio-analyzer": "account"},
-        "service_role_arns": {"audio-analyzer": "arn"},
+        "queue_urls": {"audio-analyzer": "https://queue"}, "keda_role_arn": "arn:keda",
+        "service_accounts": {"audio-analyzer": {"http": "account", "worker": "account-worker"}},
+        "service_role_arns": {"audio-analyzer": {"http": "arn", "worker": "arn-worker"}},
     }  # fmt: skip
     given = {name: {"value": value} for name, value in outputs.items()}
-    ended = run(ROOT / "tools/helm_values.py", "--tag", "t", given=json.dumps(given))
+    ended = run(HELM_VALUES, "--tag", "t", given=json.dumps(given))
     values = json.loads(ended.stdout)
     assert values["image"] == {"registry": "registry/team", "tag": "t"}
     assert values["services"]["audio-analyzer"] == {
         "image": {"repository": "audio-analyzer"}, "queueUrl": "https://queue",
-        "serviceAccount": {"name": "account", "roleArn": "arn"},
+        "serviceAccounts": {
+            "http": {"name": "account", "roleArn": "arn"},
+            "worker": {"name": "account-worker", "roleArn": "arn-worker"},
+        },
     }  # fmt: skip
+    assert values["autoscaling"] == {"modes": ["keda-sqs"]}
+    assert "monitoring" not in values
+    keda = json.loads(run(HELM_VALUES, "--for", "keda", given=json.dumps(given)).stdout)
+    assert keda == {"podIdentity": {"aws": {"irsa": {"enabled": True, "roleArn": "arn:keda"}}}}
     del given["queue_urls"]
-    ended = run(ROOT / "tools/helm_values.py", "--tag", "t", given=json.dumps(given))
+    ended = run(HELM_VALUES, "--tag", "t", given=json.dumps(given))
     assert ended.returncode != 0
     assert "no output queue_urls" in ended.stderr
+
+
+def test_a_prometheus_turns_monitoring_on_under_its_own_labels(tmp_path: Path) -> None:
+    """kube-prometheus-stack selects by the name of its release; without that label nothing is read, and no alert."""
+    spec = {"serviceMonitorSelector": {"matchLabels": {"release": "kps"}}, "ruleSelector": {}}
+    prometheus = {"metadata": {"name": "p", "namespace": "observing"}, "spec": spec}
+    (tmp_path / "prometheus.json").write_text(json.dumps({"items": [prometheus]}))
+    doors = {"audio-analyzer": {"http": "a", "worker": "b"}}
+    outputs: dict[str, Any] = {
+        "account_id": "1", "region": "r", "media_bucket": "b", "keda_role_arn": "arn:keda",
+        "repository_urls": {"audio-analyzer": "registry/audio-analyzer"}, "queue_urls": {"audio-analyzer": "https://q"},
+        "service_accounts": doors, "service_role_arns": doors,
+    }  # fmt: skip
+    given = {name: {"value": value} for name, value in outputs.items()}
+    asked = ("--prometheus", str(tmp_path / "prometheus.json"))
+    values = json.loads(run(HELM_VALUES, "--tag", "t", *asked, given=json.dumps(given)).stdout)
+    assert values["monitoring"] == {
+        "namespace": "observing", "dashboard": {"enabled": True},
+        "serviceMonitor": {"enabled": True, "labels": {"release": "kps"}},
+        "prometheusRule": {"enabled": True, "labels": {}},
+    }  # fmt: skip
+    keda = json.loads(run(HELM_VALUES, "--for", "keda", *asked, given=json.dumps(given)).stdout)
+    assert keda["prometheus"] == {
+        "operator": {"enabled": True, "serviceMonitor": {"enabled": True, "additionalLabels": {"release": "kps"}}}
+    }
+
+
+def test_an_object_of_s3_is_judged_by_its_name() -> None:
+    """The server's own role reads it."""
+    ended = smoke_test_of(sample="s3://media/uploads/smoke-test/1/face.mp4")
+    assert ended.returncode == 0, ended.stdout
+    ended = smoke_test_of(sample="s3://media/uploads/smoke-test/1/face.mp4", POD_FORBIDDEN="1")
+    assert ended.returncode == 1
+    assert "403" in ended.stdout
+    assert "S3 denies access" in ended.stdout
 
 
 def test_nothing_listens_nothing_passes() -> None:
@@ -154,9 +199,9 @@ def test_nothing_listens_nothing_passes() -> None:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
     code = (
-        "import runpy, sys, pathlib; m = runpy.run_path(sys.argv[1]);"
+        "import runpy, sys; m = runpy.run_path(sys.argv[1]);"
         "m['get'].__globals__['PATIENCE_SECONDS'] = 0;"
-        "sys.exit(m['main'](sys.argv[2], pathlib.Path(sys.argv[3])))"
+        "sys.exit(m['main'](sys.argv[2], sys.argv[3]))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code, str(FILES / "smoke_test.py"), f"http://127.0.0.1:{port}", str(SAMPLES)],

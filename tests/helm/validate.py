@@ -1,7 +1,8 @@
 """Strict validation of manifests, as an API server with fieldValidation=Strict would do it.
 
 Kubernetes' own kinds go through kubernetes-validate; custom kinds through the schema of their definition in `crds/`
-(KEDA 2.17.2, its HTTP add-on 0.10.0, the Prometheus operator 0.82.2). A kind that neither knows is an error.
+(KEDA and its HTTP add-on as in helm/versions.env, the Prometheus operator 0.82.2). A kind that neither knows is an
+error.
 """
 
 from __future__ import annotations

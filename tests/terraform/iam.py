@@ -29,6 +29,8 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringLike": _matches,
     "ArnEquals": _matches,
     "ArnLike": _matches,
+    # Whether the key is missing from the request; a key that is there is handled before.
+    "Null": lambda expected, value: expected.lower() == "false",
     "Bool": lambda expected, value: expected.lower() == value.lower(),
 }
 
@@ -60,6 +62,10 @@ def _applies(statement: Statement, request: Request) -> bool:
             raise NotImplementedError(f"condition operator {operator}")
         for key, expected in tests.items():
             value = request.context.get(key)
+            if operator == "Null" and value is None:
+                if "true" not in [str(one).lower() for one in _listed(expected)]:
+                    return False
+                continue
             if value is None or not any(_OPERATORS[operator](str(one), value) for one in _listed(expected)):
                 return False
     return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.terraform.conftest import Terraform
 
 CLUSTER = "silver-guardian-cluster"
@@ -13,7 +15,11 @@ SERVICES = ["audio-analyzer", "video-analyzer"]
 
 
 def node_group(aws: Any, name: str) -> dict[str, Any]:
-    group: dict[str, Any] = aws("eks").describe_nodegroup(clusterName=CLUSTER, nodegroupName=name)["nodegroup"]
+    """The node group whose name begins so; the rest of the name is Terraform's."""
+    (full,) = (
+        found for found in aws("eks").list_nodegroups(clusterName=CLUSTER)["nodegroups"] if found.startswith(name)
+    )
+    group: dict[str, Any] = aws("eks").describe_nodegroup(clusterName=CLUSTER, nodegroupName=full)["nodegroup"]
     return group
 
 
@@ -26,7 +32,8 @@ def queue_attributes(aws: Any, name: str) -> dict[str, Any]:
 
 def test_there_is_one_cluster_with_two_node_groups(aws: Any) -> None:
     assert aws("eks").list_clusters()["clusters"] == [CLUSTER]
-    assert sorted(aws("eks").list_nodegroups(clusterName=CLUSTER)["nodegroups"]) == ["general", "ml-spot"]
+    groups = sorted(aws("eks").list_nodegroups(clusterName=CLUSTER)["nodegroups"])
+    assert [name.rsplit("-", 1)[0] for name in groups] == ["general", "ml-spot"]
 
 
 def test_the_spot_group_is_exactly_as_asked(aws: Any) -> None:
@@ -42,7 +49,7 @@ def test_the_general_group_is_exactly_as_asked(aws: Any) -> None:
     group = node_group(aws, "general")
     assert group["capacityType"] == "ON_DEMAND"
     assert group["instanceTypes"] == ["t3.medium"]
-    assert group["scalingConfig"] == {"minSize": 1, "maxSize": 3, "desiredSize": 2}
+    assert group["scalingConfig"] == {"minSize": 2, "maxSize": 3, "desiredSize": 2}
     assert not group.get("taints")
 
 
@@ -79,16 +86,22 @@ def test_nodes_lie_in_private_subnets_that_leave_through_nat(aws: Any) -> None:
         assert routes["0.0.0.0/0"].get("NatGatewayId", "").startswith("nat-")
 
 
-def test_media_images_and_queues_have_endpoints(aws: Any) -> None:
+def test_media_have_their_endpoint_and_nothing_costs_one(aws: Any) -> None:
     endpoints = aws("ec2").describe_vpc_endpoints()["VpcEndpoints"]
     assert {
         e["ServiceName"].removeprefix("com.amazonaws.ap-northeast-2."): e["VpcEndpointType"] for e in endpoints
-    } == {
-        "s3": "Gateway",
-        "ecr.api": "Interface",
-        "ecr.dkr": "Interface",
-        "sqs": "Interface",
-    }
+    } == {"s3": "Gateway"}
+
+
+def test_queues_raise_alarms(aws: Any) -> None:
+    alarms = {alarm["AlarmName"]: alarm for alarm in aws("cloudwatch").describe_alarms()["MetricAlarms"]}
+    assert set(alarms) == {f"silver-guardian-{s}-{what}" for s in SERVICES for what in ("queue-age", "dead-letters")}
+    for service in SERVICES:
+        age, dead = (alarms[f"silver-guardian-{service}-{what}"] for what in ("queue-age", "dead-letters"))
+        assert (age["MetricName"], age["Threshold"]) == ("ApproximateAgeOfOldestMessage", 900)
+        assert (dead["MetricName"], dead["Threshold"]) == ("ApproximateNumberOfMessagesVisible", 0)
+        queues = [alarm["Dimensions"] for alarm in (age, dead)]
+        assert queues == [[{"Name": "QueueName", "Value": f"silver-guardian-{service}{s}"}] for s in ("", "-dlq")]
 
 
 def test_repositories_scan_and_keep_their_tags(aws: Any) -> None:
@@ -152,16 +165,19 @@ def test_outputs_are_what_the_chart_needs(outputs: dict[str, Any]) -> None:
     account = "123456789012"
     assert outputs["cluster_name"] == CLUSTER
     assert outputs["kubernetes_namespace"] == "silver-guardian"
-    assert outputs["service_accounts"] == {s: s for s in SERVICES}
-    assert outputs["service_role_arns"] == {s: f"arn:aws:iam::{account}:role/silver-guardian-{s}" for s in SERVICES}
+    assert outputs["service_accounts"] == {s: {"http": s, "worker": f"{s}-worker"} for s in SERVICES}
+    role = f"arn:aws:iam::{account}:role/silver-guardian"
+    assert outputs["service_role_arns"] == {
+        s: {"http": f"{role}-{s}", "worker": f"{role}-{s}-worker"} for s in SERVICES
+    }
     assert outputs["keda_role_arn"] == f"arn:aws:iam::{account}:role/silver-guardian-keda-operator"
     assert outputs["cluster_autoscaler_role_arn"] == f"arn:aws:iam::{account}:role/silver-guardian-cluster-autoscaler"
     assert outputs["repository_urls"] == {s: f"{account}.dkr.ecr.ap-northeast-2.amazonaws.com/{s}" for s in SERVICES}
     assert {s: url.rsplit("/", 1)[1] for s, url in outputs["queue_urls"].items()} == {
         s: f"silver-guardian-{s}" for s in SERVICES
     }
+    assert outputs["node_groups"]["ml_spot"].pop("name").startswith("ml-spot-")
     assert outputs["node_groups"]["ml_spot"] == {
-        "name": "ml-spot",
         "capacity_type": "SPOT",
         "instance_types": ["c5.xlarge", "c5.2xlarge", "c5a.xlarge"],
         "min_size": 0,
@@ -180,3 +196,25 @@ def test_the_runbooks_target_plans_the_spot_group_alone(applied: Terraform) -> N
     assert address in planned
     assert 'module.eks.aws_eks_node_group.this["general"]' not in planned
     assert not [other for other in planned if "aws_s3_" in other or "aws_sqs_" in other or "aws_ecr_" in other]
+
+
+def actions(applied: Terraform, key: str, **variables: str) -> list[str]:
+    """What a plan with changed variables would do to a node group."""
+    address = f'module.eks.aws_eks_node_group.this["{key}"]'
+    given = [f"-var={name}={value}" for name, value in variables.items()]
+    applied.run("plan", "-input=false", "-refresh=false", f"-target={address}", "-out=changed.tfplan", *given)
+    plan = json.loads(applied.run("show", "-json", "changed.tfplan"))
+    (found,) = (c["change"]["actions"] for c in plan["resource_changes"] if c["address"] == address)
+    return list(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("general", {"general_instance_types": '["t3.large"]'}),
+        ("ml_spot", {"ml_spot_instance_types": '["c6i.xlarge", "c5.xlarge"]'}),
+    ],
+)
+def test_a_groups_successor_is_there_before_it_goes(applied: Terraform, key: str, change: dict[str, str]) -> None:
+    """CoreDNS, KEDA and the autoscaler live on the general group."""
+    assert actions(applied, key, **change) == ["create", "delete"]

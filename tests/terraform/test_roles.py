@@ -17,9 +17,13 @@ ACCOUNT = "123456789012"
 BUCKET = "arn:aws:s3:::silver-guardian-media-123456789012-ap-northeast-2"
 QUEUES = f"arn:aws:sqs:ap-northeast-2:{ACCOUNT}:silver-guardian"
 SERVICES = ["audio-analyzer", "video-analyzer"]
+DOORS = [s + suffix for s in SERVICES for suffix in ("", "-worker")]
+RESULTS = f"{BUCKET}/results/uploads/u1/clip.mp4/1"
 ACCOUNTS = {
     "silver-guardian-audio-analyzer": ("silver-guardian", "audio-analyzer"),
     "silver-guardian-video-analyzer": ("silver-guardian", "video-analyzer"),
+    "silver-guardian-audio-analyzer-worker": ("silver-guardian", "audio-analyzer-worker"),
+    "silver-guardian-video-analyzer-worker": ("silver-guardian", "video-analyzer-worker"),
     "silver-guardian-keda-operator": ("keda", "keda-operator"),
     "silver-guardian-cluster-autoscaler": ("kube-system", "cluster-autoscaler"),
     "silver-guardian-cluster-vpc-cni": ("kube-system", "aws-node"),
@@ -71,16 +75,22 @@ def key(aws: Any) -> str:
     return arn
 
 
-def must(service: str) -> list[Request]:
-    """Everything a service's role has to be able to do."""
-    queue = f"{QUEUES}-{service}"
-    return [
+def must(door: str) -> list[Request]:
+    """Everything the role of a service's servers, or of its workers, has to be able to do."""
+    service, worker, _ = door.partition("-worker")
+    reads = [
         Request("s3:GetObject", f"{BUCKET}/uploads/u1/clip.mp4"),
         Request("s3:GetObjectVersion", f"{BUCKET}/uploads/u1/clip.mp4"),
         Request("s3:GetObject", f"{BUCKET}/models/audio/model.json"),
         Request("s3:GetObjectVersion", f"{BUCKET}/models/audio/model.json"),
-        Request("s3:GetObject", f"{BUCKET}/results/uploads/u1/clip.mp4/1/audio-1.json"),
-        Request("s3:PutObject", f"{BUCKET}/results/uploads/u1/clip.mp4/1/audio-1.json"),
+    ]
+    if not worker:
+        return reads
+    queue, result = f"{QUEUES}-{service}", f"{RESULTS}/{service.removesuffix('-analyzer')}-1.json"
+    return [
+        *reads,
+        Request("s3:GetObject", result),
+        Request("s3:PutObject", result),
         Request("sqs:ReceiveMessage", queue),
         Request("sqs:DeleteMessage", queue),
         Request("sqs:ChangeMessageVisibility", queue),
@@ -91,6 +101,10 @@ def must(service: str) -> list[Request]:
     ]
 
 
+def key_actions(door: str) -> set[str]:
+    return {"kms:Decrypt", "kms:GenerateDataKey"} if door.endswith("-worker") else {"kms:Decrypt"}
+
+
 def test_there_are_no_other_roles(documents: dict[str, Any]) -> None:
     assert set(documents) == set(ACCOUNTS) | {
         "silver-guardian-cluster-control-plane",
@@ -99,16 +113,35 @@ def test_there_are_no_other_roles(documents: dict[str, Any]) -> None:
     }
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_can_do_its_work(service: str, documents: dict[str, Any], key: str) -> None:
-    role = documents[f"silver-guardian-{service}"]
-    for request in must(service):
+@pytest.mark.parametrize("door", DOORS)
+def test_a_service_can_do_its_work(door: str, documents: dict[str, Any], key: str) -> None:
+    role = documents[f"silver-guardian-{door}"]
+    for request in must(door):
         assert allowed(role, request), request
-    for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+    for action in key_actions(door):
         assert allowed(role, Request(action, key, VIA_S3)), action
 
 
-@pytest.mark.parametrize("service", SERVICES)
+def test_a_result_is_written_once(aws: Any, documents: dict[str, Any]) -> None:
+    """By the bucket's policy, whoever writes: a put needs If-None-Match, and S3 answers 412 for what is there."""
+    policy = json.loads(aws("s3").get_bucket_policy(Bucket=BUCKET.rsplit(":", 1)[1])["Policy"])
+    role = documents["silver-guardian-audio-analyzer-worker"]
+    secure, once = {"aws:SecureTransport": "true"}, {"s3:if-none-match": "*"}
+    result, upload = f"{RESULTS}/audio-1.json", f"{BUCKET}/uploads/u1/clip.mp4"
+
+    def may(who: list[dict[str, Any]], action: str, resource: str, context: dict[str, str]) -> bool:
+        return allowed([*who, policy], Request(action, resource, context))
+
+    assert may(role, "s3:PutObject", result, secure | once)
+    assert not may(role, "s3:PutObject", result, secure)
+    anybody = [{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}]
+    assert not may(anybody, "s3:PutObject", result, secure)
+    assert may(anybody, "s3:PutObject", upload, secure), "uploads may be replaced: they are versioned"
+    assert may(anybody, "s3:DeleteObject", result, secure), "to judge again"
+    assert not may(anybody, "s3:GetObject", result, {"aws:SecureTransport": "false"})
+
+
+@pytest.mark.parametrize("service", DOORS)
 @pytest.mark.parametrize(
     ("prefix", "told"),
     [
@@ -129,18 +162,21 @@ def test_a_missing_key_reads_as_missing_where_it_may(
     assert allowed(role, Request("s3:ListBucket", BUCKET, context)) is told
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_can_do_nothing_else(service: str, documents: dict[str, Any], key: str) -> None:
+@pytest.mark.parametrize("door", DOORS)
+def test_a_service_can_do_nothing_else(door: str, documents: dict[str, Any], key: str) -> None:
     """Every action AWS has, on everything of ours and some of others', in every context."""
-    role = documents[f"silver-guardian-{service}"]
+    role = documents[f"silver-guardian-{door}"]
+    service = door.removesuffix("-worker")
     other = next(s for s in SERVICES if s != service)
-    ours = {request.resource for request in must(service)} | {BUCKET, key}
+    ours = {request.resource for request in must(f"{service}-worker")} | {BUCKET, key}
     foreign = {
         "*",
         f"{BUCKET}/uploads",
         f"{BUCKET}/private/file",
         "arn:aws:s3:::other-bucket",
         "arn:aws:s3:::other-bucket/uploads/u1/clip.mp4",
+        f"{RESULTS}/{other.removesuffix('-analyzer')}-1.json",
+        f"{RESULTS}/notes.json",
         f"{QUEUES}-{service}-dlq",
         f"{QUEUES}-{other}",
         f"{QUEUES}-{other}-dlq",
@@ -148,13 +184,14 @@ def test_a_service_can_do_nothing_else(service: str, documents: dict[str, Any], 
         key[:-1] + ("0" if key[-1] != "0" else "1"),
         f"arn:aws:iam::{ACCOUNT}:role/silver-guardian-{other}",
     }
-    expected = {(request.action.lower(), request.resource) for request in must(service)}
-    expected |= {("s3:listbucket", BUCKET), ("kms:decrypt", key), ("kms:generatedatakey", key)}
+    expected = {(request.action.lower(), request.resource) for request in must(door)}
+    expected |= {("s3:listbucket", BUCKET)} | {(action.lower(), key) for action in key_actions(door)}
     # Three that take no resource are granted on all; AWS ignores the resource for them.
     expected |= {
         (f"states:sendtask{what}", resource)
         for what in ("success", "failure", "heartbeat")
         for resource in ours | foreign
+        if door.endswith("-worker")
     }
     actions = {action.lower() for action in get_all_actions()}
     assert len(actions) > 10_000
@@ -173,7 +210,7 @@ def allowed_by_action(role: list[dict[str, Any]], action: str) -> list[bool]:
     return [allowed([{"Statement": [statement]}], Request(action)) for statement in bare]
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", DOORS)
 def test_the_key_opens_only_through_s3(service: str, documents: dict[str, Any], key: str) -> None:
     role = documents[f"silver-guardian-{service}"]
     assert not allowed(role, Request("kms:Decrypt", key))

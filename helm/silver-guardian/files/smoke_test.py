@@ -1,4 +1,4 @@
-"""Ask a running service: smoke_test.py URL SAMPLE. Only Python's standard library.
+"""Ask a running service: smoke_test.py URL SAMPLE, a file or s3://bucket/key. Only Python's standard library.
 
 Checks that /health says healthy and that /analyze judges the sample; prints one line, exit status 1 if not.
 """
@@ -10,6 +10,7 @@ import time
 import uuid
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 PATIENCE_SECONDS = 300
@@ -35,24 +36,37 @@ def get(url: str) -> dict:
             time.sleep(1)
 
 
-def post_sample(url: str, sample: Path) -> dict:
-    """The answer of /analyze for an upload of the sample."""
+def upload(sample: Path) -> tuple[bytes, str]:
+    """Body and content type of a form that holds the sample."""
     boundary = uuid.uuid4().hex
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{sample.name}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", **host_header()}
+    body = head.encode() + sample.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={boundary}"
+
+
+def reference(sample: str) -> tuple[bytes, str]:
+    """Body and content type of a request for an object of S3."""
+    address = urlsplit(sample)
+    return json.dumps({"s3_bucket": address.netloc, "s3_key": address.path[1:]}).encode(), "application/json"
+
+
+def post_sample(url: str, sample: str) -> dict:
+    """The answer of /analyze for the sample."""
+    body, kind = reference(sample) if sample.startswith("s3://") else upload(Path(sample))
+    headers = {"Content-Type": kind, **host_header()}
     # Any of the configured keys will do.
     if key := os.environ.get("SG_API_KEYS", "").split(",")[0].strip():
         headers["X-API-Key"] = key
-    body = head.encode() + sample.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
     request = Request(f"{url}/analyze", data=body, headers=headers, method="POST")  # noqa: S310
     with urlopen(request, timeout=ANALYSIS_SECONDS) as answer:  # noqa: S310
         return json.load(answer)
 
 
-def main(url: str, sample: Path) -> int:
+def main(url: str, sample: str) -> int:
+    name = sample.rsplit("/", 1)[-1]
     try:
         health = get(f"{url}/health")
         get(f"{url}/ready")
@@ -68,12 +82,12 @@ def main(url: str, sample: Path) -> int:
         return 1
     scores = [report[name] for name in PROBABILITIES if name in report]
     if report.get("status") != "success" or len(scores) != 1 or not 0 <= scores[0] <= 1:
-        print(f"FAIL {url}/analyze did not judge {sample.name}: {report}")
+        print(f"FAIL {url}/analyze did not judge {name}: {report}")
         return 1
     model = report["model"]
-    print(f"ok {url}: healthy; {sample.name} judged by {model['name']} {model['version']}: {scores[0]:.3f}")
+    print(f"ok {url}: healthy; {name} judged by {model['name']} {model['version']}: {scores[0]:.3f}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1].rstrip("/"), Path(sys.argv[2])))
+    sys.exit(main(sys.argv[1].rstrip("/"), sys.argv[2]))

@@ -29,8 +29,14 @@ app.kubernetes.io/component: {{ .role }}
 {{ .name }}{{ if eq .role "worker" }}-worker{{ end }}
 {{- end }}
 
+{{/* What the values say of the account of a role: a test has the server's. */}}
+{{- define "sg.account" -}}
+{{- index .service.serviceAccounts (eq .role "worker" | ternary "worker" "http") | toJson -}}
+{{- end }}
+
 {{- define "sg.serviceAccount" -}}
-{{ default .name .service.serviceAccount.name }}
+{{- $account := include "sg.account" . | fromJson -}}
+{{ default (include "sg.workload" .) $account.name }}
 {{- end }}
 
 {{- define "sg.image" -}}

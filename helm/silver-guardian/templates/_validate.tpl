@@ -21,8 +21,22 @@
 {{- fail (printf "autoscaling.sqs.extraTriggers: a %s trigger needs metricType Utilization or AverageValue, or KEDA refuses it" .type) }}
 {{- end }}
 {{- end }}
+{{- if .Values.ingress.enabled }}
+{{- if has "keda-http" $modes }}
+{{- fail "ingress.enabled: with keda-http callers must pass the interceptor, which lies in KEDA's namespace, and an Ingress reaches Services of its own alone; make one there, to keda-add-ons-http-interceptor-proxy:8080 (docs/ingress.md)" }}
+{{- end }}
+{{- if and (not (has "keda-cpu" $modes)) (lt (int .Values.http.replicas) 1) }}
+{{- fail "ingress.enabled: no server would answer; set http.replicas to 1 or more, or use keda-cpu" }}
+{{- end }}
+{{- if not .Values.apiKeys.existingSecret }}
+{{- fail "ingress.enabled: name a Secret with keys in apiKeys.existingSecret, or anybody who reaches the Ingress may use the services" }}
+{{- end }}
+{{- end }}
 {{- range $name, $service := .Values.services }}
 {{- if $service.enabled }}
+{{- if and $.Values.ingress.enabled (not (index $.Values.ingress.hosts $name)) }}
+{{- fail (printf "ingress.hosts.%s is needed: both services answer /analyze, so each has a host name of its own" $name) }}
+{{- end }}
 {{- if and (has "keda-sqs" $modes) (not $service.queueUrl) }}
 {{- fail (printf "services.%s.queueUrl is needed with keda-sqs: KEDA scales from zero only by an event source, which is the queue's depth" $name) }}
 {{- end }}

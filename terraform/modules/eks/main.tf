@@ -45,7 +45,7 @@ resource "aws_eks_cluster" "this" {
   bootstrap_self_managed_addons = length(var.addons) == 0
 
   vpc_config {
-    subnet_ids              = var.subnet_ids
+    subnet_ids              = var.control_plane_subnet_ids
     endpoint_private_access = true
     endpoint_public_access  = length(var.public_access_cidrs) > 0
     public_access_cidrs     = length(var.public_access_cidrs) > 0 ? var.public_access_cidrs : null

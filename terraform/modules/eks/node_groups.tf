@@ -82,15 +82,17 @@ resource "aws_launch_template" "this" {
 resource "aws_eks_node_group" "this" {
   for_each = var.node_groups
 
-  cluster_name    = aws_eks_cluster.this.name
-  node_group_name = replace(each.key, "_", "-")
-  node_role_arn   = aws_iam_role.node.arn
-  subnet_ids      = var.subnet_ids
-  version         = var.kubernetes_version
-  ami_type        = "AL2023_x86_64_STANDARD"
-  capacity_type   = each.value.capacity_type
-  instance_types  = each.value.instance_types
-  labels          = each.value.labels
+  cluster_name = aws_eks_cluster.this.name
+  # A name of its own each time, so that a group's successor can be there before it goes.
+  node_group_name_prefix = "${replace(each.key, "_", "-")}-"
+  node_role_arn          = aws_iam_role.node.arn
+  subnet_ids             = var.subnet_ids
+  version                = var.kubernetes_version
+  release_version        = var.node_release_version
+  ami_type               = "AL2023_x86_64_STANDARD"
+  capacity_type          = each.value.capacity_type
+  instance_types         = each.value.instance_types
+  labels                 = each.value.labels
 
   launch_template {
     id      = aws_launch_template.this[each.key].id
@@ -100,7 +102,7 @@ resource "aws_eks_node_group" "this" {
   scaling_config {
     min_size     = each.value.min_size
     max_size     = each.value.max_size
-    desired_size = each.value.desired_size
+    desired_size = each.value.min_size
   }
 
   update_config {
@@ -117,13 +119,20 @@ resource "aws_eks_node_group" "this" {
   }
 
   lifecycle {
+    # Else a change of the instance types takes away CoreDNS, KEDA and the autoscaler with the old group.
+    create_before_destroy = true
     # The autoscaler's from here on.
     ignore_changes = [scaling_config[0].desired_size]
+
+    postcondition {
+      condition     = self.scaling_config[0].desired_size >= self.scaling_config[0].min_size
+      error_message = "EKS refuses a minimum above the nodes that the group has now, which are the autoscaler's to change. First: aws eks update-nodegroup-config --cluster-name ${self.cluster_name} --nodegroup-name ${self.node_group_name} --scaling-config minSize=${self.scaling_config[0].min_size},desiredSize=${self.scaling_config[0].min_size} and then plan again."
+    }
   }
 
   depends_on = [
     aws_iam_role_policy_attachment.node,
-    aws_iam_role_policy_attachment.vpc_cni,
+    aws_iam_role_policy_attachment.addon,
     aws_eks_addon.before_nodes,
   ]
 }

@@ -42,3 +42,8 @@ output "admins" {
   description = "Further administrators of the cluster, by their ARN."
   value       = aws_eks_access_policy_association.admin
 }
+
+output "addon_policy_arns" {
+  description = "AWS's policy of each add-on that calls AWS, by the add-on's name."
+  value       = { for name, attachment in aws_iam_role_policy_attachment.addon : name => attachment.policy_arn }
+}

@@ -13,13 +13,24 @@ variable "kubernetes_version" {
   type        = string
 }
 
+variable "node_release_version" {
+  description = "AMI release of the nodes. Null: the newest at the creation of each group, and that for ever."
+  type        = string
+  default     = null
+}
+
 variable "support_type" {
   description = "STANDARD or EXTENDED: what happens when standard support of the version ends."
   type        = string
 }
 
+variable "control_plane_subnet_ids" {
+  description = "Private subnets for the control plane's interfaces, in two zones. EKS refuses others than those of the cluster's creation, so they are apart from the nodes'."
+  type        = list(string)
+}
+
 variable "subnet_ids" {
-  description = "Private subnets for the control plane's interfaces and the nodes."
+  description = "Private subnets for the nodes."
   type        = list(string)
 }
 
@@ -54,7 +65,7 @@ variable "kms_key_arn" {
 }
 
 variable "addons" {
-  description = "EKS add-ons by name. before_nodes installs one before the node groups."
+  description = "EKS add-ons by name. before_nodes installs one before the node groups. vpc-cni and the CSI drivers get a role."
   type = map(object({
     version       = optional(string)
     configuration = optional(string)
@@ -63,13 +74,12 @@ variable "addons" {
 }
 
 variable "node_groups" {
-  description = "Managed node groups by key. The group's AWS name is the key with hyphens for underscores."
+  description = "Managed node groups by key. The group's AWS name begins with the key, with hyphens for underscores."
   type = map(object({
     capacity_type  = string
     instance_types = list(string)
     min_size       = number
     max_size       = number
-    desired_size   = number
     disk_gib       = number
     labels         = optional(map(string), {})
     taints         = optional(list(object({ key = string, value = string, effect = string })), [])

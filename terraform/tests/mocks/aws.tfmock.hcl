@@ -8,6 +8,14 @@ mock_data "aws_partition" {
   defaults = { partition = "aws" }
 }
 
+mock_data "aws_eks_addon_version" {
+  defaults = { version = "v9.9.9-eksbuild.9" }
+}
+
+mock_data "aws_ssm_parameter" {
+  defaults = { value = "1.35.0-20261101" }
+}
+
 mock_resource "aws_kms_key" {
   defaults = {
     arn    = "arn:aws:kms:ap-northeast-2:123456789012:key/11111111-2222-3333-4444-555555555555"

@@ -1,7 +1,10 @@
-"""Check a live cluster, one line a check: python3 tools/verify_cluster.py [--namespace NS]. Exit status 1 if one fails.
+"""Check a live cluster, one line a check: python3 helm/tools/verify_cluster.py [--namespace NS].
 
-Needs kubectl, pointed at the cluster, and Python's standard library. Services that sleep are woken for their check and
-put back to sleep, which takes the minutes that a Spot node needs to start; --no-wake leaves them asleep, unchecked.
+Exit status 1 if one fails.
+
+Needs kubectl, pointed at the cluster, aws, signed in to its account, and Python's standard library. A service without a
+server gets one for its check, and the workers get a sample through the bucket, which takes the minutes that a Spot node
+needs to start; --no-wake leaves all asleep, unchecked.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -20,9 +22,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-SERVICES = ("audio-analyzer", "video-analyzer")
-SAMPLES = {"audio-analyzer": "speech.ogg", "video-analyzer": "face.mp4"}
+from kubectl import CheckFailed, Cluster
+from queue_path import SAMPLES, check_dead_letters, check_queue_path
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = tuple(SAMPLES)
+PARTS = ("cluster", "services", "queue")
+FILES = ROOT / "helm" / "silver-guardian" / "files"
 ML_LABELS = {"workload": "ml", "nodeType": "spot"}
 TAINT = {"key": "workload", "value": "ml", "effect": "NoSchedule"}
 PROBE = "isolation-probe"
@@ -34,99 +40,6 @@ EVENTS = {
     },
     "Spot": {"SpotInterruption", "SpotRebalanceRecommendation", "NodeNotReady", "RemovingNode", "TaintManagerEviction"},
 }  # fmt: skip
-
-
-class CheckFailed(Exception):
-    """A check did not hold; the message is its line."""
-
-
-class Cluster:
-    """kubectl, with the namespace of the services."""
-
-    def __init__(self, namespace: str, timeout: float) -> None:
-        self.namespace = namespace
-        self.timeout = timeout
-
-    def run(self, *arguments: str, given: str | None = None) -> str:
-        """The output of kubectl.
-
-        Raises:
-            CheckFailed: kubectl failed; the message is its last line.
-        """
-        done = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, input=given, check=False)  # noqa: S607
-        if done.returncode != 0:
-            lines = done.stderr.strip().splitlines() or [f"kubectl {arguments[0]} failed"]
-            raise CheckFailed(lines[-1])
-        return done.stdout
-
-    def get(self, *arguments: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run("get", *arguments, "-o", "json"))
-        return found
-
-    def items(self, *arguments: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.get(*arguments)["items"]
-        return found
-
-    def exists(self, kind: str, name: str) -> bool:
-        with contextlib.suppress(CheckFailed):
-            self.run("get", kind, name, "-n", self.namespace)
-            return True
-        return False
-
-    # --- services ---
-
-    def replicas(self, service: str) -> int:
-        deployment = self.get("deployment", service, "-n", self.namespace)
-        return int(deployment["spec"].get("replicas", 1))
-
-    def scaled_by_requests(self, service: str) -> bool:
-        return self.exists("httpscaledobjects.http.keda.sh", service)
-
-    @contextlib.contextmanager
-    def awake(self) -> Iterator[None]:
-        """A ready server of each service that has none; those are put back to sleep."""
-        asleep = [s for s in SERVICES if not self.scaled_by_requests(s) and self.replicas(s) == 0]
-        try:
-            for service in asleep:
-                self.scale(service, 1)
-            for service in asleep:
-                patience = f"--timeout={self.timeout:.0f}s"
-                self.run("rollout", "status", f"deployment/{service}", "-n", self.namespace, patience)
-            yield
-        finally:
-            for service in asleep:
-                self.scale(service, 0)
-
-    def scale(self, service: str, replicas: int) -> None:
-        self.run("scale", f"deployment/{service}", "-n", self.namespace, f"--replicas={replicas}")
-
-    @contextlib.contextmanager
-    def forwarded(self, target: str, port: int, namespace: str) -> Iterator[str]:
-        """The address of a port-forward to a Service."""
-        command = ["kubectl", "port-forward", "-n", namespace, f"service/{target}", f":{port}"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            found = re.search(r"127\.0\.0\.1:(\d+)", line)
-            if not found:
-                raise CheckFailed(f"no port-forward to {target}: {line.strip() or 'kubectl ended'}")
-            yield f"http://127.0.0.1:{found[1]}"
-        finally:
-            process.terminate()
-            process.wait(10)
-
-    @contextlib.contextmanager
-    def reached(self, service: str) -> Iterator[tuple[str, str | None]]:
-        """Where the service answers, and the Host it must be asked by."""
-        port = int(self.get("service", service, "-n", self.namespace)["spec"]["ports"][0]["port"])
-        if self.scaled_by_requests(service):
-            # The interceptor wakes the service, as it does for every caller.
-            host = self.get("httpscaledobjects.http.keda.sh", service, "-n", self.namespace)["spec"]["hosts"][0]
-            with self.forwarded("keda-add-ons-http-interceptor-proxy", 8080, "keda") as url:
-                yield url, str(host)
-        else:
-            with self.forwarded(service, port, self.namespace) as url:
-                yield url, None
 
 
 # --- checks: each returns its line, or raises CheckFailed with it ---
@@ -237,7 +150,7 @@ def wait_for_node(cluster: Cluster) -> str | None:
 
 
 def check_health(cluster: Cluster, service: str, analyze: bool) -> str:
-    if cluster.replicas(service) == 0 and not cluster.scaled_by_requests(service):
+    if not cluster.has_server(service):
         return f"{service} sleeps, and was left asleep"
     with cluster.reached(service) as (url, host):
         headers = {"Host": host} if host else {}
@@ -251,20 +164,45 @@ def check_health(cluster: Cluster, service: str, analyze: bool) -> str:
             raise CheckFailed(f"{service}/health says {health}")
         if not analyze:
             return f"{service}/health says healthy"
-        return run_smoke_test(url, service, host)
+        return run_smoke_test(url, service, str(FILES / "samples" / SAMPLES[service]), host)
 
 
-def run_smoke_test(url: str, service: str, host: str | None) -> str:
+def run_smoke_test(url: str, service: str, sample: str, host: str | None) -> str:
     """What `helm test` runs, through the port-forward."""
-    files = ROOT / "helm" / "silver-guardian" / "files"
     done = subprocess.run(
-        [sys.executable, str(files / "smoke_test.py"), url, str(files / "samples" / SAMPLES[service])],
+        [sys.executable, str(FILES / "smoke_test.py"), url, sample],
         capture_output=True, text=True, check=False, env={**os.environ, "SMOKE_HOST": host or ""},
     )  # fmt: skip
     line = (done.stdout.strip().splitlines() or [done.stderr.strip()])[-1]
     if done.returncode != 0:
         raise CheckFailed(f"{service}: {line}")
     return f"{service}: {line.removeprefix('ok ')}"
+
+
+def check_scaling(cluster: Cluster) -> str:
+    """KEDA says of each ScaledObject that it can read what it scales by."""
+    try:
+        found = cluster.items("scaledobjects.keda.sh", "-n", cluster.namespace)
+    except CheckFailed as error:
+        if "doesn't have a resource type" not in str(error):
+            raise
+        return "KEDA is not there; nothing is scaled"
+    for item in found:
+        conditions = {c["type"]: c for c in item.get("status", {}).get("conditions", [])}
+        ready = conditions.get("Ready", {"status": "Unknown", "message": "KEDA has not looked at it"})
+        if ready["status"] != "True":
+            raise CheckFailed(f"{item['metadata']['name']} is not Ready: {ready.get('message', ready['status'])}")
+        if conditions.get("Fallback", {}).get("status") == "True":
+            raise CheckFailed(f"{item['metadata']['name']}: KEDA cannot read its trigger and falls back")
+    return f"{len(found)} ScaledObjects, all Ready"
+
+
+def check_server_reads_uploads(cluster: Cluster, service: str, address: str) -> None:
+    """A server's own role is another than the worker's."""
+    if not cluster.has_server(service):
+        return
+    with cluster.reached(service) as (url, host):
+        run_smoke_test(url, service, address, host)
 
 
 def check_events(cluster: Cluster, kind: str) -> str:
@@ -276,15 +214,21 @@ def check_events(cluster: Cluster, kind: str) -> str:
 
 def checks(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[Cluster], str]]]:
     """Name and check, in the order in which they run."""
-    if options.only != "services":
+    if "cluster" in options.only:
         yield "nodes", check_nodes
         yield "taint", check_taint
         yield "placement", check_placement
         yield "isolation", check_isolation
-    if options.only != "cluster":
+    if "services" in options.only:
+        yield "scaling", check_scaling
         for service in SERVICES:
             yield "health", partial(check_health, service=service, analyze=options.analyze)
-    if options.only != "services":
+    if "queue" in options.only:
+        if not options.no_wake:
+            yield "queue", partial(check_queue_path, ask_server=check_server_reads_uploads if options.analyze else None)
+        for service in SERVICES:
+            yield "dead letters", partial(check_dead_letters, service=service)
+    if "cluster" in options.only:
         for kind in EVENTS:
             yield "events", partial(check_events, kind=kind)
 
@@ -306,16 +250,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--namespace", default="silver-guardian", help="namespace of the services")
     parser.add_argument(
-        "--only", choices=("cluster", "services"), help="only the checks of nodes and pods, or of /health"
-    )
-    parser.add_argument("--analyze", action="store_true", help="have each service judge a sample, too")
+        "--only", action="append", choices=PARTS, help="one part, or several: nodes and pods, what scales and answers, "
+        "an upload's way to its result (all by default)",
+    )  # fmt: skip
+    parser.add_argument("--analyze", action="store_true", help="have each server judge a sample, too")
     parser.add_argument("--no-wake", action="store_true", help="leave services asleep that are scaled to zero")
     parser.add_argument("--timeout", type=float, default=900, help="seconds that a service may take to wake")
     options = parser.parse_args(arguments)
+    options.only = options.only or PARTS
     cluster = Cluster(options.namespace, options.timeout)
-    wakes = options.only != "cluster" and not options.no_wake
+    wakes = "services" in options.only and not options.no_wake
     try:
-        with cluster.awake() if wakes else contextlib.nullcontext():
+        with cluster.awake(SERVICES) if wakes else contextlib.nullcontext():
             return 1 if run_checks(cluster, options) else 0
     except CheckFailed as error:
         print(f"FAIL wake: {error}", flush=True)

@@ -1,4 +1,4 @@
-"""Render the chart into one plain manifest for each service: python tools/render_manifests.py FOLDER.
+"""Render the chart into one plain manifest for each service: python helm/tools/render_manifests.py FOLDER.
 
 FOLDER/values.yaml holds the values. Needs helm on PATH, and PyYAML.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm" / "silver-guardian"
 NAMESPACE = "silver-guardian"
 KUBE_VERSION = "1.35"
