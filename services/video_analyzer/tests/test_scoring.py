@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -34,13 +35,18 @@ def track(number: int = 1) -> Track:
 LOOKS = tuple(np.random.default_rng(1).uniform(0, 255, (7, 64, 64)).astype(np.float32))
 
 
+def showing(look: npt.NDArray[np.float32]) -> Callable[[Face], npt.NDArray[np.float32]]:
+    """A frame that looks alike wherever it is cut."""
+    return lambda _: look
+
+
 def evidence(
     frames: list[list[tuple[Track, float]]], looks: tuple[npt.NDArray[np.float32], ...] = LOOKS
 ) -> ClipEvidence:
     clip = ClipEvidence(CALIBRATION)
     for number, faces in enumerate(frames):
         for place, (owner, _) in enumerate(faces):
-            owner.motion.see(number / FPS, looks[(number + place) % len(looks)], owner.box)
+            owner.motion.see(number / FPS, owner.box, showing(looks[(number + place) % len(looks)]))
         clip.add_frame(number, number / FPS, [JudgedFace(owner, logit, BOX) for owner, logit in faces])
     return clip
 
@@ -166,7 +172,7 @@ def test_a_face_that_only_the_camera_moves_is_uncertain_unless_another_lives() -
     clip = evidence([[(anna, REAL)]] * 8)
     for number in range(8):
         look = np.asarray(LOOKS[0] * (1 + 0.1 * number), np.float32)
-        poster.motion.see(number / FPS, look, replace(poster.box, x=5.0 * number))
+        poster.motion.see(number / FPS, replace(poster.box, x=5.0 * number), showing(look))
         clip.add_frame(8 + number, 2 + number / FPS, [JudgedFace(poster, FAKE, BOX)])
     assert poster.motion.still
     assert poster.motion.different == 8

@@ -12,7 +12,7 @@ from sg_common.media import Frame
 
 from video_analyzer.crops import crop_face
 from video_analyzer.detector import ClipSearch, Face, FaceDetector
-from video_analyzer.quality import Flaw, QualityGates, grey_face, inner
+from video_analyzer.quality import SIDE, Flaw, QualityGates, grey_face, inner
 from video_analyzer.tracks import Track, Tracker, displayed
 
 Box = tuple[int, int, int, int]
@@ -58,11 +58,17 @@ class FaceFollower:
                 continue
             flaw = self._gates.check(frame.rgb, face, frame.scale)
             if flaw is None:
-                track.motion.see(frame.time, grey_face(inner(frame.rgb, face)), track.box)
+                track.motion.see(frame.time, face, lambda box: brightness(frame.rgb, box))
                 fit.append(FoundFace(track, displayed_box(face, frame), crop_face(frame.rgb, face, self._input)))
             else:
                 self.flaws[flaw] += 1
         return fit
+
+
+def brightness(rgb: npt.NDArray[np.uint8], box: Face) -> npt.NDArray[np.float32]:
+    """A part of a frame as brightness 0..255, float32 [64, 64]; black where a frame has grown too small to have it."""
+    part = inner(rgb, box)
+    return grey_face(part) if part.size else np.zeros((SIDE, SIDE), np.float32)
 
 
 def displayed_box(face: Face, frame: Frame) -> Box:

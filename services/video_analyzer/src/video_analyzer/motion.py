@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,8 +20,8 @@ BLOCK = 8
 STRONGEST_BLOCKS = 4
 LEAST_OVERLAP = 0.5
 DIFFERENT = 2.0
-"""Mean difference in brightness, 0..255, of two pictures of a face that are not one picture twice: more than what a
-codec and a box that trembles make of one."""
+"""Mean difference in brightness, 0..255, of two pictures of one place that are not one picture twice: more than what a
+codec makes of one."""
 MOST_DIFFERENT = 8
 """Pictures that are told apart; no verdict needs more."""
 MOVES = 0.1
@@ -43,7 +45,7 @@ class FaceMotion:
     def __init__(self) -> None:
         self.seconds = 0.0
         self._start: float | None = None
-        self._pictures: list[Grey] = []
+        self._pictures: list[tuple[Face, Grey]] = []
         self._reference: tuple[Alignment, Face] | None = None
         self._moving = 0
         self._travel = 0.0
@@ -58,20 +60,22 @@ class FaceMotion:
         """Whether the face was moved through the picture, and nothing moved in it but as a flat picture does."""
         return self._travel >= LEAST_TRAVEL and self._moving < LEAST_MOVING
 
-    def see(self, time: float, face: Grey, box: Face) -> None:
+    def see(self, time: float, box: Face, view: Callable[[Face], Grey]) -> None:
         """Take in the face of the next judged frame.
 
         Args:
             time: seconds.
-            face: brightness, float32 [64, 64].
-            box: where it is.
+            box: where the face is.
+            view: the brightness of the frame in a box, float32 [64, 64].
         """
         self._start = time if self._start is None else self._start
         self.seconds = time - self._start
+        face = view(box)
+        # At one place, since a box that trembles makes many pictures of one; a face that travels leaves its place.
         if self.different < MOST_DIFFERENT and all(
-            float(np.abs(face - picture).mean()) >= DIFFERENT for picture in self._pictures
+            float(np.abs(view(place) - picture).mean()) >= DIFFERENT for place, picture in self._pictures
         ):
-            self._pictures.append(face)
+            self._pictures.append((box, face))
         if self._reference is None:
             self._reference = Alignment(face), box
         elif self._moving < LEAST_MOVING:
