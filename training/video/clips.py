@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from sg_common.analysis import AnalysisOptions, Job, Verdict
+from sg_common.bundle.spec import FaceDetectionSpec, FaceSpec, read_task
 from sg_common.errors import ServiceError
 from video_analyzer.analyzer import VideoAnalyzer
 from video_analyzer.quality import QualityGates
@@ -103,23 +103,18 @@ def _analyzer(reader: Reader) -> VideoAnalyzer:
 @cache
 def _path_key(reader: Reader) -> str:
     settings = reader.settings()
-    detector, model = (_document(folder) for folder in (settings.bundle_dir("face_detector"), reader.bundle))
+    detector = read_task(settings.bundle_dir("face_detector"), FaceDetectionSpec)
+    model = read_task(reader.bundle, FaceSpec)
     return key_of(
         PATH_VERSION,
-        [document["variants"][VARIANT]["sha256"] for document in (detector, model)],
-        [document["input"] for document in (detector, model)],
-        model["calibration"]["aggregation"],
+        [spec.variants[VARIANT].sha256 for spec in (detector, model)],
+        [spec.input.model_dump() for spec in (detector, model)],
+        model.calibration.aggregation.model_dump(),
         settings.frame_budget(),
         settings.video_max_faces,
         QualityGates(settings.video_min_face_pixels or 0.0),
         TrackingRules(),
     )
-
-
-def _document(bundle: Path) -> dict[str, Any]:
-    """model.json as it stands: a judgement must not change its name with the classes that read it."""
-    document: dict[str, Any] = json.loads((bundle / "model.json").read_text(encoding="utf-8"))
-    return document
 
 
 def _digest(path: Path) -> str:
