@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from sg_common.errors import SettingsError
@@ -22,4 +23,6 @@ def open_listener(host: str, port: int, named: str = "SG_HOST, SG_PORT") -> sock
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise SettingsError(f"{named}: cannot listen on {host} port {port} ({error.strerror})") from error
+        # Its own text names the address once more; a name that is not found has no other.
+        cause = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise SettingsError(f"{named}: cannot listen on {host} port {port} ({cause})") from error
