@@ -8,16 +8,17 @@ folder=$1 stamp=$2
 shift 2
 python=${PYTHON:-python3.11}
 aside=$folder/.earlier-stamps
+locks=$(printf '%s\n' "$@" | grep '\.txt$' | paste -sd ,)
 
 command -v "$python" >/dev/null ||
   { echo "Python 3.11 is needed as '$python' (or make PYTHON=/path/to/python3.11)" >&2; exit 1; }
 
 if [ -x "$folder/bin/python" ] && compgen -G "$folder/.ready*" >/dev/null; then
-  echo "adding to $folder: $*"
+  echo "adding $locks to $folder ..."
   rm -rf "$aside" && mkdir "$aside"
   mv "$folder"/.ready* "$aside"
 else
-  echo "making $folder: $*"
+  echo "making $folder from $locks ..."
   "$python" -m venv --clear "$folder"
   mkdir "$aside"
 fi
