@@ -49,8 +49,9 @@ import os, socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 class Ready(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200 if self.path == "/ready" else 404)
+        self.send_response(200 if self.path == "/metrics" else 404)
         self.end_headers()
+        self.wfile.write(b"# TYPE\\nsilver_guardian_ready 1.0\\n")
     def log_message(self, *_):
         pass
 HTTPServer((os.environ["SG_HOST"], int(os.environ["SG_PORT"])), Ready).serve_forever()

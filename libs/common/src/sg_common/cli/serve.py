@@ -36,8 +36,9 @@ class _Place:
     def ready(self) -> bool:
         connection = http.client.HTTPConnection(_ANY.get(self.host, self.host), self.port, timeout=1)
         try:
-            connection.request("GET", "/ready")
-            return connection.getresponse().status == 200
+            # Its log stays silent about this one, where /ready would tell each 503.
+            connection.request("GET", "/metrics")
+            return b"\nsilver_guardian_ready 1.0\n" in connection.getresponse().read()
         except (OSError, http.client.HTTPException):
             return False
         finally:
