@@ -17,40 +17,37 @@ help:  ## list the verbs
 
 # --- set-up: each stamp is remade only when what it depends on changed ---
 
-# $(call environment,FOLDER,LOCK): a virtual environment with a lock's packages and this repository's own.
-define environment
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed as '$(PYTHON)' (or make PYTHON=/path/to/python3.11)" >&2; exit 1; }
-	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
-	@echo "setting up $(1) ..."
-	@$(1)/bin/python -m pip install -q --require-hashes -r $(2)
-	@$(1)/bin/python -m pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
-endef
+export PYTHON
+ENVIRONMENT := tools/environment.sh
+PACKAGES := --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
 
-$(VENV)/.ready: requirements/dev.txt $(PROJECTS:%=%/pyproject.toml)
-	$(call environment,$(VENV),requirements/dev.txt)
-	@touch $@
+# What serving needs, a quarter of what tests and lint need. Those are added on top: their lock has the same versions.
+$(VENV)/.ready-serving: requirements/services.txt requirements/build.txt $(PROJECTS:%=%/pyproject.toml)
+	@$(ENVIRONMENT) $(VENV) $(@F) --require-hashes -r requirements/services.txt -r requirements/build.txt -- $(PACKAGES)
+
+$(VENV)/.ready: requirements/dev.txt $(VENV)/.ready-serving
+	@$(ENVIRONMENT) $(VENV) $(@F) --require-hashes -r requirements/dev.txt
 
 .venv-training/.ready: requirements/training.txt $(PROJECTS:%=%/pyproject.toml)
-	$(call environment,.venv-training,requirements/training.txt)
-	@.venv-training/bin/python -m pip install -q $(TORCH)
-	@touch $@
+	@$(ENVIRONMENT) .venv-training $(@F) --require-hashes -r requirements/training.txt -- $(PACKAGES) -- $(TORCH)
 
-.venv-training/.engines: requirements/synthesis.txt .venv-training/.ready
-	@.venv-training/bin/python -m pip install -q --require-hashes -r requirements/synthesis.txt
-	@touch $@
+.venv-training/.ready-engines: requirements/synthesis.txt .venv-training/.ready
+	@$(ENVIRONMENT) .venv-training $(@F) --require-hashes -r requirements/synthesis.txt
 
-setup: $(VENV)/.ready  ## make the virtual environment (.venv)
+setup-serving: $(VENV)/.ready-serving  ## make the virtual environment (.venv) with what serving needs only
+
+setup: $(VENV)/.ready  ## make the virtual environment (.venv), tests and lint included
 
 setup-training: .venv-training/.ready  ## make the training environment (.venv-training, with PyTorch)
 
 # --- the main job ---
 
-run: setup  ## run both services in the foreground: audio on 8000, video on 8001
-	@$(BIN)/silver-guardian serve
+run: setup-serving  ## run both services in the foreground: audio on 8000, video on 8001 (ARGS='--audio-port 9000' ...)
+	@$(BIN)/silver-guardian serve $(ARGS)
 
-analyze: setup  ## judge one file: make analyze FILE=clip.mp4
+analyze: $(if $(FILE),setup-serving)  ## judge files: make analyze FILE=samples/talk.mp4
 	@test -n "$(FILE)" || { echo "usage: make analyze FILE=clip.mp4" >&2; exit 2; }
-	@$(BIN)/silver-guardian analyze "$(FILE)"
+	@$(BIN)/silver-guardian analyze $(ARGS) -- "$(FILE)"
 
 samples: setup  ## remake the clips that the local stack and the chart's test send
 	@$(BIN)/python -m samples.make
@@ -85,10 +82,10 @@ include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk traini
 
 # Their rules are in training/*/*.mk.
 test-training evaluate-audio evaluate-video calibrate-video train-video fine-tune-video: setup-training
-train-audio: setup-training .venv-training/.engines
+train-audio: setup-training .venv-training/.ready-engines
 
 docs: setup  ## remake docs/configuration.md from the settings, docs/bundle.md and its JSON Schema from the bundle's classes
 	$(BIN)/python tools/document_settings.py
 	$(BIN)/python tools/document_bundles.py
 
-.PHONY: help setup setup-training run analyze samples lint lint-python lint-training test test-python format lock docs
+.PHONY: help setup setup-serving setup-training run analyze samples lint lint-python lint-training test test-python format lock docs

@@ -9,7 +9,7 @@ setup-helm: .venv-infra/.ready
 lint-helm: setup-helm  ## helm lint, the deployment's shell, and types of the chart's Python
 	@for values in $(CHART)/values-eks.yaml $(CHART)/ci/*-values.yaml; do \
 	  "$(HELM_BIN)/helm" lint --strict --quiet --kube-version 1.35 $(CHART) -f $$values || exit 1; done
-	$(BIN_INFRA)/shellcheck deploy-ml-services.sh .ci/helm.sh tests/helm/standin.sh
+	$(BIN_INFRA)/shellcheck deploy-ml-services.sh .ci/helm.sh tests/helm/standin.sh tools/environment.sh
 	MYPYPATH=helm/tools $(BIN_INFRA)/mypy --exclude probe_services tests/helm helm/tools/*.py
 
 test-helm: setup setup-infra setup-helm  ## render, validate, scan and deploy the chart (about 3 minutes)

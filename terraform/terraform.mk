@@ -4,9 +4,7 @@ TF_RC := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/silver-guardian/terraform.rc
 BIN_INFRA := .venv-infra/bin
 
 .venv-infra/.ready: requirements/infra.txt
-	@test -x $(BIN_INFRA)/python || $(PYTHON) -m venv .venv-infra
-	$(BIN_INFRA)/python -m pip install -q --require-hashes -r requirements/infra.txt
-	@touch $@
+	@$(ENVIRONMENT) .venv-infra $(@F) --require-hashes -r requirements/infra.txt
 
 setup-infra: .venv-infra/.ready  ## make the environment of the infrastructure's tests (.venv-infra), with terraform's provider
 	@.ci/terraform.sh "$(TF_RC)"

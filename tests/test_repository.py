@@ -45,3 +45,23 @@ def test_no_file_is_a_forgotten_binary() -> None:
         path for path in tracked() if path.is_file() and path.stat().st_size > 1_000_000 and path.suffix != ".onnx"
     ]
     assert large == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "kept"),
+    [
+        ("results_retention_days", "90 days"),
+        ("uploads_retention_days", "0"),
+        ("noncurrent_version_retention_days", "30 days"),
+        ("queue_retention_seconds", "4 days"),
+        ("dlq_retention_seconds", "14 days"),
+    ],
+)
+def test_the_page_on_retention_says_what_terraform_does(variable: str, kept: str) -> None:
+    block = (ROOT / "terraform/variables_data.tf").read_text().split(f'variable "{variable}"')[1]
+    match = re.search(r"default\s*=\s*(\d+)", block)
+    assert match is not None
+    days = int(match[1]) // (86_400 if variable.endswith("_seconds") else 1)
+    assert days == int(kept.split(maxsplit=1)[0])
+    page = (ROOT / "docs/retention.md").read_text()
+    assert re.search(rf"kept until `{variable}`" if days == 0 else rf"{kept}[^|(]*\(`{variable}`\)", page)

@@ -16,7 +16,7 @@ import pytest
 
 from testbed.processes import decoders, family, is_running
 from testbed.running import wait_for
-from tests.e2e.conftest import ROOT, start, stop
+from tests.e2e.conftest import ROOT, free_port, start, stop
 
 
 @pytest.mark.parametrize("kind", ["audio", "video"])
@@ -98,16 +98,19 @@ def test_the_command_line_judges_a_clip_with_both(clip: Path, tmp_path: Path) ->
 
 
 def test_serve_runs_both_and_ends_both(tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("silver-guardian")), "serve"]
+    ports = {kind: str(free_port()) for kind in ("audio", "video")}
+    told = [argument for kind, port in ports.items() for argument in (f"--{kind}-port", port)]
+    command = [str(Path(sys.executable).with_name("silver-guardian")), "serve", *told]
     environment = {**os.environ, "SG_DRAIN_SECONDS": "0"}
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=environment) as process:
         try:
             assert process.stderr is not None
-            ready = 0
-            while ready < 2:
+            waiting = [f"{kind}-analyzer: serving on http://localhost:{port} ".encode() for kind, port in ports.items()]
+            while waiting:
                 line = process.stderr.readline()
                 assert line, "serve ended early"
-                ready += b'"ready"' in line or b" ready" in line
+                assert b'"status": 503' not in line, "asking whether it is ready fills its log"
+                waiting = [start for start in waiting if not line.startswith(start)]
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
         finally:

@@ -32,3 +32,12 @@ def test_threads_reach_runtime_and_decoder() -> None:
     settings = ServiceSettings(threads=3)
     assert settings.runtime().session_threads == 3
     assert settings.decode_limits().threads == 3
+
+
+def test_bundles_that_are_missing_are_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SG_MODELS_ROOT", str(tmp_path))
+    settings = ServiceSettings.from_environment()
+    with pytest.raises(SettingsError, match=f"SG_MODELS_ROOT: {tmp_path} has no bundle 'audio'; set it to"):
+        settings.bundle_dir("audio")
+    (tmp_path / "audio").mkdir()
+    assert settings.bundle_dir("audio") == tmp_path / "audio"

@@ -125,8 +125,18 @@ class ServiceSettings(BaseSettings):
             raise SettingsError(f"{name}: {first['msg']}") from error
 
     def bundle_dir(self, name: str) -> Path:
-        """The folder of the shipped bundle `name`."""
-        return self.models_root / name
+        """The folder of the shipped bundle `name`.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        folder = self.models_root / name
+        if not folder.is_dir():
+            raise SettingsError(
+                f"SG_MODELS_ROOT: {self.models_root.absolute()} has no bundle '{name}'; "
+                "set it to the folder 'models' of the repository (packages come without it)"
+            )
+        return folder
 
     def runtime(self) -> Runtime:
         """How this service's sessions run."""

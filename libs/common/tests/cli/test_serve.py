@@ -2,15 +2,30 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from sg_common.cli.main import main
+
 SERVE = """
-import sys
+import argparse, sys
 from types import SimpleNamespace
-from sg_common.cli.serve import run_serve
-sys.exit(run_serve([SimpleNamespace(kind=kind, name=kind, port=0) for kind in sys.argv[1:]]))
+from sg_common.cli.serve import add_serve_arguments, run_serve
+from sg_common.cli.status import ended
+from sg_common.settings import ServiceSettings
+kinds = sys.argv[1].split(",")
+services = [
+    SimpleNamespace(kind=kind, name=kind, title=kind, port=0, settings=ServiceSettings.from_environment)
+    for kind in kinds
+]
+parser = argparse.ArgumentParser()
+add_serve_arguments(parser, services)
+options = parser.parse_args(sys.argv[2:])
+sys.exit(ended("serve", lambda: run_serve(services, options)))
 """
 # One write each: an unbuffered print takes two, and the services share the pipe.
 QUICK = """
@@ -29,6 +44,18 @@ signal.signal(signal.SIGTERM, finish)
 os.write(1, b"waiting\\n")
 signal.pause()
 """
+LISTENING = """
+import os, socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Ready(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/metrics" else 404)
+        self.end_headers()
+        self.wfile.write(b"# TYPE\\nsilver_guardian_ready 1.0\\n")
+    def log_message(self, *_):
+        pass
+HTTPServer((os.environ["SG_HOST"], int(os.environ["SG_PORT"])), Ready).serve_forever()
+"""
 FAILING = "import sys, time; time.sleep(2); sys.exit(3)"
 
 
@@ -37,7 +64,7 @@ def ended(folder: Path, waiting: int, *signals: int, **services: str) -> int:
     for kind, source in services.items():
         (folder / f"{kind}_analyzer.py").write_text(source)
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    command = [sys.executable, "-c", SERVE, *services]
+    command = [sys.executable, "-c", SERVE, ",".join(services)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
@@ -56,3 +83,79 @@ def test_a_service_is_not_cut_short_by_one_that_ends_sooner(tmp_path: Path) -> N
 
 def test_a_service_that_fails_ends_the_other(tmp_path: Path) -> None:
     assert ended(tmp_path, 1, quick=QUICK, failing=FAILING) == 3
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def refused(*arguments: str, **environment: str) -> str:
+    """What `serve` says of two services when it starts neither, with exit status 78."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SERVE, "quick,slow", *arguments],
+        env={**os.environ, **environment}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (78, "")
+    return ended.stderr
+
+
+def test_a_taken_port_is_one_sentence_before_anything_starts(taken: int) -> None:
+    said = refused("--slow-port", str(taken))
+    assert said == f"serve: --host, --slow-port: cannot listen on 127.0.0.1 port {taken} (Address already in use)\n"
+
+
+def test_one_port_cannot_serve_two() -> None:
+    port = str(free_port())
+    assert f"--slow-port: cannot listen on 127.0.0.1 port {port}" in refused("--quick-port", port, "--slow-port", port)
+
+
+def test_an_address_that_is_not_ours_is_refused() -> None:
+    assert "cannot listen on 192.0.2.1 port 0" in refused("--host", "192.0.2.1")
+
+
+def test_a_setting_that_cannot_work_is_told_once() -> None:
+    assert refused(SG_MAX_WAITING="many").count("SG_MAX_WAITING") == 1
+
+
+def test_services_listen_where_they_are_told_to_and_say_so_once_they_are_ready(tmp_path: Path) -> None:
+    (tmp_path / "one_analyzer.py").write_text(LISTENING)
+    port = free_port()
+    command = [sys.executable, "-c", SERVE, "one", "--one-port", str(port), "--host", "0.0.0.0"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SG_PORT": "1"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "SG_PORT is not heeded" in process.stderr.readline()
+            assert process.stderr.readline().startswith(f"one: serving on http://localhost:{port} ")
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+        finally:
+            process.kill()
+
+
+def test_help_and_version_say_something(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, words in (
+        (["serve", "--help"], ["--audio-port", "--video-port", "--host", "default: 8000", "SG_", "Ctrl-C"]),
+        (["--version"], ["silver-guardian ", "audio-analyzer ", "video-analyzer "]),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 0
+        out = capsys.readouterr().out
+        assert [word for word in words if word not in out] == []
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "65536"])
+def test_an_impossible_port_is_wrong_usage(port: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", f"--audio-port={port}"])
+    assert stop.value.code == 2

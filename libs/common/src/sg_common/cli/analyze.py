@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -13,10 +12,11 @@ from pathlib import Path
 
 from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report, Status
 from sg_common.cli.arguments import add_sample_rate
+from sg_common.cli.inputs import Input, Inputs
+from sg_common.cli.output import say, say_json
 from sg_common.cli.status import ExitStatus
-from sg_common.errors import MissingStream, NotFound, NotMedia, ServiceError
+from sg_common.errors import MissingStream, NotMedia, ServiceError
 from sg_common.media import Decoders
-from sg_common.observability import configure_logging
 from sg_common.service import AnalyzerService
 
 _WORDS = {
@@ -26,6 +26,7 @@ _WORDS = {
     "inconclusive": "inconclusive",
 }
 _PROGRESS_AFTER_SECONDS = 1.0
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,17 @@ class _Outcome:
 
 
 def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="media files")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="a media file, a folder, a pattern, s3://BUCKET/KEY (within SG_S3_ALLOW), or - for standard input",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a file instead of sentences")
     add_sample_rate(parser)
     parser.epilog = (
-        "Exit status: 0 when every file was judged by at least one analyzer, 2 when any could not be read. "
+        "Exit status: 0 when every media file was judged by at least one analyzer, 2 when any could not be. Among "
+        "several, files that are no media and are not called so (notes.txt) do not count. "
         "'inconclusive' is an answer: the sentence says what was missing."
     )
 
@@ -52,38 +59,89 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
 
     Raises:
         ConfigurationError: a setting or a model bundle cannot work.
+        OutputClosed: nobody reads the answers any more.
     """
     settings = {service.kind: service.settings() for service in services}
-    configure_logging("cli", "WARNING", "text")
+    own = settings[services[0].kind]
     chosen = AnalysisOptions(sample_rate=options.sample_rate)
-    unreadable = 0
-    with closing(Decoders(settings[services[0].kind].decoder_parent_files)) as decoders:
-        decoders.prepare()  # it loads beside the models
-        analyzers = [service.build(settings[service.kind]) for service in services]
-        for path in options.files:
-            outcomes = _judge(path, analyzers, chosen, decoders)
-            judged = any(outcome.report is not None for outcome in outcomes)
-            unreadable += not judged
-            _print_json(path, outcomes) if options.json else _print_text(path, outcomes)
-    return ExitStatus.REFUSED if unreadable else ExitStatus.DONE
+    with closing(Inputs(own)) as inputs:
+        asked = inputs.expand(options.files)
+        answers = _Answers(as_json=options.json, several=len(asked) > 1)
+        # Before the models are loaded: a misspelled name is told at once.
+        for item in asked:
+            if item.refusal is not None:
+                answers.refuse(item.name, item.refusal)
+        readable = [item for item in asked if item.refusal is None]
+        if not readable:
+            return answers.status()
+        with closing(Decoders(own.decoder_parent_files)) as decoders:
+            decoders.prepare()  # it loads beside the models
+            analyzers = [service.build(settings[service.kind]) for service in services]
+            for item in readable:
+                try:
+                    with inputs.file(item.name) as path:
+                        outcomes = _judge(path, item.name, analyzers, chosen, decoders)
+                except ServiceError as error:
+                    answers.refuse(item.name, error)
+                else:
+                    answers.give(item, outcomes)
+    return answers.status()
 
 
-def _judge(path: Path, analyzers: Sequence[Analyzer], options: AnalysisOptions, decoders: Decoders) -> list[_Outcome]:
+def _judge(
+    path: Path, name: str, analyzers: Sequence[Analyzer], options: AnalysisOptions, decoders: Decoders
+) -> list[_Outcome]:
     outcomes = []
     for analyzer in analyzers:
-        progress = _ProgressLine(f"{path.name}: {analyzer.kind}")
+        progress = _ProgressLine(f"{Path(name).name}: {analyzer.kind}")
         job = Job(on_progress=progress.update, decoders=decoders)
         try:
-            if not path.exists():
-                raise NotFound(f"{path}: no such file")
-            if not path.is_file():
-                raise NotMedia(f"{path}: not a regular file")
             outcomes.append(_Outcome(analyzer.kind, analyzer.analyze(path, options, job), None))
         except ServiceError as error:
             outcomes.append(_Outcome(analyzer.kind, None, error))
         finally:
             progress.clear()
     return outcomes
+
+
+class _Answers:
+    """Prints what is known of each file, once, and counts what the exit status tells."""
+
+    def __init__(self, *, as_json: bool, several: bool) -> None:
+        self._as_json = as_json
+        self._several = several
+        self._judged = 0
+        self._failed = 0
+        self._passed_over: list[str] = []
+
+    def refuse(self, name: str, error: ServiceError) -> None:
+        """Of a name that leads to no file that could be read."""
+        self._failed += 1
+        if self._as_json:
+            say_json({"file": name, "error": _document(error)})
+        else:
+            print(error.detail, file=sys.stderr)
+
+    def give(self, item: Input, outcomes: Sequence[_Outcome]) -> None:
+        """Of a file, what each analyzer said."""
+        judged = any(outcome.report is not None for outcome in outcomes)
+        no_media = all(isinstance(outcome.error, NotMedia) for outcome in outcomes)
+        passed_over = self._several and no_media and not item.called_media
+        self._judged += judged
+        self._failed += not judged and not passed_over
+        if self._as_json:
+            _print_json(item.name, outcomes)
+        elif passed_over:
+            self._passed_over.append(item.name)
+        else:
+            _print_text(item.name, outcomes)
+
+    def status(self) -> ExitStatus:
+        """The end: what was passed over, and the exit status."""
+        if names := self._passed_over:
+            shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+            print(f"passed over, not media: {len(names)} ({shown})", file=sys.stderr)
+        return ExitStatus.REFUSED if self._failed or not self._judged else ExitStatus.DONE
 
 
 class _ProgressLine:
@@ -109,10 +167,14 @@ class _ProgressLine:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _print_text(path: Path, outcomes: Sequence[_Outcome]) -> None:
-    print(path)
-    for outcome in outcomes:
-        print(f"  {outcome.kind + ':':<7}{_sentence(outcome)}")
+def _print_text(name: str, outcomes: Sequence[_Outcome]) -> None:
+    say(name)
+    said = [_sentence(outcome) for outcome in outcomes]
+    if len(said) > 1 and len(set(said)) == 1 and outcomes[0].report is None:
+        say(f"  {said[0]}")
+        return
+    for outcome, sentence in zip(outcomes, said, strict=True):
+        say(f"  {outcome.kind + ':':<7}{sentence}")
 
 
 def _sentence(outcome: _Outcome) -> str:
@@ -127,12 +189,15 @@ def _sentence(outcome: _Outcome) -> str:
     return f"{word} (probability of manipulation {report.probability:.0%}){note}"
 
 
-def _print_json(path: Path, outcomes: Sequence[_Outcome]) -> None:
-    answer: dict[str, object] = {"file": str(path)}
+def _print_json(name: str, outcomes: Sequence[_Outcome]) -> None:
+    answer: dict[str, object] = {"file": name}
     for outcome in outcomes:
         if outcome.report is not None:
             answer[outcome.kind] = outcome.report.model_dump(mode="json")
         elif outcome.error is not None:
-            error = outcome.error
-            answer[outcome.kind] = {"error": {"code": error.code, "status": error.status, "detail": error.detail}}
-    print(json.dumps(answer))
+            answer[outcome.kind] = {"error": _document(outcome.error)}
+    say_json(answer)
+
+
+def _document(error: ServiceError) -> dict[str, object]:
+    return {"code": error.code, "status": error.status, "detail": error.detail}

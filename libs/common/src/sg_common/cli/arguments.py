@@ -9,6 +9,11 @@ from sg_common.errors import InvalidOption
 from sg_common.sources.request import read_options
 
 
+def add_version(parser: argparse.ArgumentParser, text: str) -> None:
+    """`--version`."""
+    parser.add_argument("--version", action="version", version=text, help="print the version and exit")
+
+
 def add_sample_rate(parser: argparse.ArgumentParser) -> None:
     """`--sample-rate N`, at least 1."""
     parser.add_argument(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from sg_common.cli.analyze import add_analyze_arguments, run_analyze
-from sg_common.cli.arguments import add_model_arguments
-from sg_common.cli.serve import run_serve
+from sg_common.cli.arguments import add_model_arguments, add_version
+from sg_common.cli.output import say
+from sg_common.cli.serve import add_serve_arguments, run_serve
 from sg_common.cli.status import ExitStatus, ended
 from sg_common.cli.submit import add_submit_arguments, run_submit
 from sg_common.errors import SettingsError
@@ -21,14 +23,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="silver-guardian", description="How likely is a voice cloned, or a face swapped? Judged on this machine."
     )
+    installed = ", ".join(f"{service.name} {service.version}" for service in services) or "no analyzer"
+    add_version(parser, f"silver-guardian {version('silver-guardian-common')} with {installed}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="{analyze,serve,submit,model}")
     add_analyze_arguments(verbs.add_parser("analyze", help="judge files without a server"))
-    verbs.add_parser("serve", help="run every installed service in the foreground, each on its own port")
+    add_serve_arguments(verbs.add_parser("serve", help="run every installed service in the foreground"), services)
     add_submit_arguments(verbs.add_parser("submit", help="send objects of a bucket to the workers' queues"), services)
     add_model_arguments(verbs.add_parser("model", help="check or describe a model bundle"))
     options = parser.parse_args(arguments)
 
     def run() -> int:
+        # A command tells a failure itself, in a sentence: its log would say it twice.
+        configure_logging("cli", "ERROR", "text")
         if options.verb == "model":
             # It loads ONNX Runtime, which no other verb should wait for.
             from sg_common.cli.model import run_model  # noqa: PLC0415
@@ -40,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "submit":
                 return run_submit(services, options)
             case "serve":
-                return run_serve(services)
+                return run_serve(services, options)
             case _:
                 return run_analyze(services, options)
 
@@ -50,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def service_main(service: AnalyzerService, arguments: Sequence[str] | None = None) -> int:
     """Run a service's verb; the process's exit status."""
     parser = argparse.ArgumentParser(prog=f"python -m {service.kind}_analyzer", description=service.title)
+    add_version(parser, f"{service.name} {service.version}")
     verbs = parser.add_subparsers(dest="verb", metavar="{serve,worker,analyze,check}")
     verbs.add_parser("serve", help="answer HTTP (the default)")
     verbs.add_parser("worker", help="answer the messages of an SQS queue")
@@ -58,6 +65,8 @@ def service_main(service: AnalyzerService, arguments: Sequence[str] | None = Non
     options = parser.parse_args(arguments)
 
     def run() -> int:
+        # A command tells a failure itself, in a sentence: its log would say it twice.
+        configure_logging("cli", "ERROR", "text")
         match options.verb:
             case "analyze":
                 return run_analyze([service], options)
@@ -83,6 +92,6 @@ def _stay(service: AnalyzerService, verb: str | None) -> int:
 
 def _check(service: AnalyzerService) -> int:
     model = service.build(service.settings()).model
-    print(f"{service.name} {service.version}: {model.name} {model.version} ({model.variant}) answers its golden input;")
-    print(f"{model.variant} runs here: {model.reason}")
+    say(f"{service.name} {service.version}: {model.name} {model.version} ({model.variant}) answers its golden input;")
+    say(f"{model.variant} runs here: {model.reason}")
     return ExitStatus.DONE

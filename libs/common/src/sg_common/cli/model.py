@@ -10,6 +10,7 @@ from sg_common.bundle.calibration import Calibration, OperatingPoint, Thresholds
 from sg_common.bundle.load import check_bundle, load_variant
 from sg_common.bundle.spec import Spec, read_spec
 from sg_common.bundle.variants import choose
+from sg_common.cli.output import say
 from sg_common.cli.status import ExitStatus
 from sg_common.runtime import Runtime
 
@@ -18,7 +19,7 @@ def run_model(options: argparse.Namespace) -> int:
     """Check or describe one bundle; the process's exit status (raises BundleError for one that must not be served)."""
     lines = check_lines if options.model_verb == "check" else inspect_lines
     for line in lines(options.directory, Runtime(threads=1)):
-        print(line)
+        say(line)
     return ExitStatus.DONE
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 
+from sg_common.cli.output import OutputClosed
 from sg_common.errors import ConfigurationError, ServiceError
 
 
@@ -26,5 +27,7 @@ def ended(program: str, verb: Callable[[], int]) -> int:
     except (ConfigurationError, ServiceError) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return ExitStatus.CONFIGURATION if isinstance(error, ConfigurationError) else ExitStatus.REFUSED
+    except OutputClosed:
+        return ExitStatus.DONE
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED

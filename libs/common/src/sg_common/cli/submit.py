@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sg_common.analysis import AnalysisOptions
 from sg_common.cli.arguments import add_sample_rate
+from sg_common.cli.output import say, say_json
 from sg_common.cli.status import ExitStatus
 from sg_common.errors import MalformedRequest, NotFound
 from sg_common.service import AnalyzerService
@@ -97,7 +97,7 @@ def _print_table(items: Sequence[Item]) -> None:
         return
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
-        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]).rstrip())
+        say("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]).rstrip())
     bad = [item for item in items if _failed(item)]
     print(f"\n{len(items) - len(bad)} answered, {len(bad)} failed or not answered", file=sys.stderr)
     for item in bad:
@@ -117,4 +117,4 @@ def _cells(result: Result | None) -> tuple[str, str]:
 def _print_json(items: Iterable[Item]) -> None:
     for item in items:
         result = None if item.result is None else item.result.document()
-        print(json.dumps({"object": item.name, "kind": item.kind, "result": result}))
+        say_json({"object": item.name, "kind": item.kind, "result": result})

@@ -12,13 +12,11 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from sg_common.errors import SettingsError
+from sg_common.serving.address import open_listener
 from sg_common.serving.host import ServiceHost
 from sg_common.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
-
-BACKLOG = 2048
 
 
 class DrainingServer(uvicorn.Server):
@@ -62,12 +60,7 @@ def listen(settings: ServiceSettings) -> socket.socket:
     Raises:
         SettingsError: the address is taken, or not ours.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        place = f"{settings.host} port {settings.port}"
-        raise SettingsError(f"SG_HOST, SG_PORT: cannot listen on {place} ({error.strerror})") from error
+    listener = open_listener(settings.host, settings.port)
     log.info("listening on %s port %s", settings.host, listener.getsockname()[1])
     return listener
 
