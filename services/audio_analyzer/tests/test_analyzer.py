@@ -12,8 +12,9 @@ from audio_analyzer.analyzer import AudioAnalyzer, build_analyzer
 from audio_analyzer.report import AudioReport
 from audio_analyzer.settings import AudioSettings
 from scipy.signal import resample_poly
-from sg_common.analysis import AnalysisOptions, Job, Progress, Status, Verdict
+from sg_common.analysis import AnalysisOptions, Job, Progress, Status
 from sg_common.errors import BundleError, Cancelled, DeadlineExceeded, MissingStream, NotMedia
+from sg_common.verdict import Verdict
 
 from testbed.audio_bundle import CALIBRATION, make_audio_bundle
 from testbed.media import Film, Samples, Sound, cut, remux, write_audio, write_media

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-from sg_common.analysis import Status, Verdict
+from sg_common.analysis import Status
 from sg_common.bundle.calibration import Calibration
+from sg_common.verdict import Verdict
 from video_analyzer.detector import Face
 from video_analyzer.report import TimelinePoint
 from video_analyzer.scoring import ClipEvidence, JudgedFace, Timeline, needed_support
@@ -129,7 +130,7 @@ def test_suspicious_frames_are_the_ten_worst_worst_first() -> None:
     frames = evidence([[(anna, float(logit))] for logit in logits]).suspicious_frames()
     assert [frame.frame_number for frame in frames] == [14, 15, 13, 12, 11, 10, 9, 8, 7, 6]
     assert frames[0].box == BOX
-    assert frames[0].time == pytest.approx(14 / FPS)
+    assert frames[0].time == pytest.approx(14 / FPS, abs=1e-4)
 
 
 def test_genuine_frames_are_not_listed_as_suspicious() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from sg_common.analysis import Verdict
-from sg_common.bundle.calibration import Aggregation, Calibration, OperatingPoint, VoiceCalibration
+from sg_common.bundle.calibration import Aggregation, Calibration, VoiceCalibration
+from sg_common.errors import InvalidOption
+from sg_common.verdict import OperatingPoint, Rates, Verdict
 
 from .conftest import CALIBRATION
 
@@ -87,7 +88,8 @@ def test_a_policy_has_thresholds_and_says_what_they_are_worth() -> None:
     assert calibration.at() == calibration.operating_points["low_false_alarm"]
     assert calibration.verdict(0.5) is Verdict.UNCERTAIN
     assert calibration.verdict(0.5, "high_recall") is Verdict.LIKELY_DEEPFAKE
-    with pytest.raises(KeyError):
+    assert recall.rates == Rates(false_alarm_rate=0.06, false_alarm_interval=(0.02, 0.06), detection_rate=0.8)
+    with pytest.raises(InvalidOption, match="balanced; it has low_false_alarm, high_recall"):
         calibration.at("balanced")
 
 
