@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
 
@@ -76,15 +76,28 @@ class Report(Answer):
         return float(getattr(self, self.score_field))
 
 
+def _undeclared_default(schema: dict[str, Any]) -> None:
+    """Generated clients send every default that a description declares, as if their caller had chosen it."""
+    del schema["default"]
+
+
 class AnalysisOptions(BaseModel):
     """What a caller may choose; an analyzer makes use of those that its service names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sample_rate: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="of pictures: analyse exactly one frame in N"
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="of pictures: analyse exactly one frame in N",
+        json_schema_extra=_undeclared_default,
     )
-    policy: Policy = Field(default=DEFAULT_POLICY, description="which errors matter: the verdict's operating point")
+    policy: Policy = Field(
+        default=DEFAULT_POLICY,
+        description=f"the operating point that the verdict is given at; {DEFAULT_POLICY} where none is chosen",
+        json_schema_extra=_undeclared_default,
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from sg_common.errors import BundleError
-from sg_common.http.analyze import FAILURES
+from sg_common.http.description import FAILURES
 from sg_common.http.state import ServiceState
 
 from testbed.analyzer import BytesAnalyzer, bytes_service
