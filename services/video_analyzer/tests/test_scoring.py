@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from sg_common.analysis import Status
 from sg_common.bundle.calibration import Calibration
-from sg_common.verdict import Verdict
+from sg_common.verdict import DEFAULT_POLICY, Verdict
 from video_analyzer.detector import Face
 from video_analyzer.report import TimelinePoint
 from video_analyzer.scoring import ClipEvidence, JudgedFace, Timeline, needed_support
@@ -93,6 +93,23 @@ def test_two_frames_score_but_stay_uncertain(logit: float) -> None:
     assert (conclusion.verdict, conclusion.status) == (Verdict.UNCERTAIN, Status.SUCCESS)
     assert (conclusion.probability > 0.8) == (logit == FAKE)
     assert conclusion.reason is not None
+
+
+def test_a_policy_has_thresholds_of_its_own() -> None:
+    thresholds = CALIBRATION.thresholds.model_dump()
+    worth = {"false_alarm_rate": 0.1, "false_alarm_interval": (0.0, 0.2), "detection_rate": 0.5}
+    bold = {"likely_authentic": 0.05, "likely_deepfake": 0.4}
+    points = {"low_false_alarm": {**thresholds, **worth}, "high_recall": {**bold, **worth}}
+    calibration = Calibration.model_validate({**CALIBRATION.model_dump(), "operating_points": points})
+    for policy, verdict, suspicious in (
+        (DEFAULT_POLICY, Verdict.UNCERTAIN, [2]),
+        ("high_recall", Verdict.LIKELY_DEEPFAKE, [2, 1]),
+    ):
+        anna, clip = track(), ClipEvidence(calibration, policy)
+        for number, logit in enumerate([REAL, -1.0, 4.0]):
+            clip.add_frame(number, number / 30, [JudgedFace(anna, logit, BOX)])
+        assert clip.conclude([anna]).verdict is verdict
+        assert [frame.frame_number for frame in clip.suspicious_frames()] == suspicious
 
 
 def test_two_faces_in_one_frame_are_one_frame() -> None:

@@ -110,3 +110,11 @@ def test_a_bundle_without_operating_points_has_the_default_policys_thresholds() 
 def test_operating_points_that_cannot_be_are_refused(points: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError, match=sentence):
         Calibration.model_validate({**CALIBRATION, "operating_points": points})
+
+
+def test_thresholds_have_no_digit_that_answers_do_not_show() -> None:
+    calibration = Calibration.model_validate(
+        {**CALIBRATION, "thresholds": {"likely_authentic": 0.29996, "likely_deepfake": 0.80004}}
+    )
+    assert calibration.thresholds == SCALE.thresholds
+    assert calibration.verdict(0.8) is Verdict.LIKELY_DEEPFAKE
