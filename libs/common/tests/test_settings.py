@@ -6,7 +6,10 @@ import pytest
 from sg_common.errors import SettingsError
 from sg_common.settings import ServiceSettings
 
-BAD_PLACES = [
+IMPOSSIBLE = [
+    ("SG_PORT", "99999"),
+    ("SG_THREADS", "0"),
+    ("SG_LOG_FORMAT", "xml"),
     ("SG_CORS_ORIGINS", "app.example"),
     ("SG_CORS_ORIGINS", "https://app.example/"),
     ("SG_CORS_ORIGINS", "https://*.example"),
@@ -26,9 +29,7 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "first-key" not in repr(settings)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("SG_PORT", "99999"), ("SG_THREADS", "0"), ("SG_LOG_FORMAT", "xml"), *BAD_PLACES]
-)
+@pytest.mark.parametrize(("name", "value"), IMPOSSIBLE)
 def test_an_impossible_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):

@@ -158,7 +158,7 @@ def test_genuine_frames_are_not_listed_as_suspicious() -> None:
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 16, 17, 1000])
 def test_the_timeline_is_bounded_ordered_and_keeps_the_worst(count: int) -> None:
     timeline = Timeline(limit=8)
-    scores = np.random.default_rng(count).permutation(count) / count
+    scores = np.round(np.random.default_rng(count).permutation(count) / count, 4)
     for number, score in enumerate(scores):
         timeline.add(TimelinePoint(time=number / 30, frame_number=number, inconsistency_score=float(score)))
     points = timeline.points()

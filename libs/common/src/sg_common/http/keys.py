@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from typing import Annotated
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Annotated, Any
 
 from fastapi import Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -16,7 +16,7 @@ _KEY = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", auto_error=False)
 _BEARER = HTTPBearer(scheme_name="Bearer", auto_error=False)
 
 
-def authenticator(keys: Sequence[SecretStr]) -> Callable[..., None]:
+def authenticator(keys: Sequence[SecretStr]) -> Callable[..., Coroutine[Any, Any, None]]:
     """A dependency that raises `Unauthorized` where there are keys and the request has none of them."""
     known = [key.get_secret_value().encode() for key in keys]
 

@@ -45,6 +45,19 @@ class BugsAsProblems:
             await problem_response(UnexpectedFailure(error))(scope, receive, send)
 
 
+class RootPath:
+    """Tells the application where a proxy mounts it, whether the proxy takes that path off or leaves it."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app = app
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._path:
+            scope["root_path"] = self._path
+        await self._app(scope, receive, send)
+
+
 class RequestContext:
     """Pure ASGI, so that request bodies keep streaming."""
 

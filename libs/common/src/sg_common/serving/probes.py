@@ -16,7 +16,7 @@ from sg_common.analysis import LoadedModel
 from sg_common.errors import Unavailable
 from sg_common.problem import Problem
 from sg_common.serving.host import ServiceHost
-from sg_common.serving.middleware import BugsAsProblems, RequestContext
+from sg_common.serving.middleware import BugsAsProblems, RequestContext, RootPath
 from sg_common.serving.problems import described, install_problem_handlers, name_models
 
 
@@ -66,7 +66,6 @@ def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> Fa
         description="Answers are evidence, not proof: read `status` before the score, and `verdict` before deciding.",
         lifespan=lifespan,
         redoc_url=None,
-        root_path=host.settings.root_path,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = host
@@ -75,6 +74,7 @@ def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> Fa
     _add_probes(app, host)
     # The last one added is the first to see a request.
     app.add_middleware(BugsAsProblems)
+    app.add_middleware(RootPath, path=host.settings.root_path)
     if host.settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
