@@ -36,9 +36,8 @@ def test_an_impossible_value_names_its_variable(monkeypatch: pytest.MonkeyPatch,
         ServiceSettings.from_environment()
 
 
-def test_the_work_folder_is_made(tmp_path: Path) -> None:
-    settings = ServiceSettings(work_dir=tmp_path / "deep" / "work")
-    assert settings.work_folder("audio").is_dir()
+def test_the_work_folder_is_the_one_that_is_set(tmp_path: Path) -> None:
+    assert ServiceSettings(work_dir=tmp_path / "deep").work_folder("audio") == tmp_path / "deep"
 
 
 def test_threads_reach_runtime_and_decoder() -> None:

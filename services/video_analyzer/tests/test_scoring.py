@@ -107,7 +107,7 @@ def test_a_policy_has_thresholds_of_its_own() -> None:
     ):
         anna, clip = track(), ClipEvidence(calibration, policy)
         for number, logit in enumerate([REAL, -1.0, 4.0]):
-            clip.add_frame(number, number / 30, [JudgedFace(anna, logit, BOX)])
+            clip.add_frame(number, float(number), [JudgedFace(anna, logit, BOX)])
         assert clip.conclude([anna]).verdict is verdict
         assert [frame.frame_number for frame in clip.suspicious_frames()] == suspicious
 
