@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from sg_common.analysis import Status
 from sg_common.bundle.calibration import Calibration
-from sg_common.verdict import DEFAULT_POLICY, Verdict
+from sg_common.verdict import DEFAULT_POLICY, Policy, Verdict
 from video_analyzer.detector import Face
 from video_analyzer.report import TimelinePoint
 from video_analyzer.scoring import ClipEvidence, JudgedFace, Timeline, needed_support
@@ -36,9 +36,12 @@ LOOKS = tuple(np.random.default_rng(1).uniform(0, 255, (7, 64, 64)).astype(np.fl
 
 
 def evidence(
-    frames: list[list[tuple[Track, float]]], looks: tuple[npt.NDArray[np.float32], ...] = LOOKS
+    frames: list[list[tuple[Track, float]]],
+    looks: tuple[npt.NDArray[np.float32], ...] = LOOKS,
+    calibration: Calibration = CALIBRATION,
+    policy: Policy = DEFAULT_POLICY,
 ) -> ClipEvidence:
-    clip = ClipEvidence(CALIBRATION)
+    clip = ClipEvidence(calibration, policy)
     for number, faces in enumerate(frames):
         for place, (owner, _) in enumerate(faces):
             owner.motion.see(number / FPS, looks[(number + place) % len(looks)], owner.box)
@@ -101,13 +104,13 @@ def test_a_policy_has_thresholds_of_its_own() -> None:
     bold = {"likely_authentic": 0.05, "likely_deepfake": 0.4}
     points = {"low_false_alarm": {**thresholds, **worth}, "high_recall": {**bold, **worth}}
     calibration = Calibration.model_validate({**CALIBRATION.model_dump(), "operating_points": points})
+    bolder: Policy = "high_recall"
     for policy, verdict, suspicious in (
         (DEFAULT_POLICY, Verdict.UNCERTAIN, [2]),
-        ("high_recall", Verdict.LIKELY_DEEPFAKE, [2, 1]),
+        (bolder, Verdict.LIKELY_DEEPFAKE, [2, 1]),
     ):
-        anna, clip = track(), ClipEvidence(calibration, policy)
-        for number, logit in enumerate([REAL, -1.0, 4.0]):
-            clip.add_frame(number, float(number), [JudgedFace(anna, logit, BOX)])
+        anna = track()
+        clip = evidence([[(anna, logit)] for logit in (REAL, -1.0, 4.0)], calibration=calibration, policy=policy)
         assert clip.conclude([anna]).verdict is verdict
         assert [frame.frame_number for frame in clip.suspicious_frames()] == suspicious
 
