@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from sg_common.analysis import AnalysisOptions, Verdict
+from sg_common.analysis import AnalysisOptions
 from sg_common.aws.client import make_client
 from sg_common.aws.objects import ObjectStore, S3Object
 from sg_common.cli.submission import Submission
+from sg_common.verdict import Verdict
 
 BUCKET = "uploads"
 SERVICES = {"audio": "http://audio-analyzer:8000", "video": "http://video-analyzer:8001"}

@@ -3,6 +3,7 @@ wait. It is never shipped."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,11 +16,17 @@ from sg_common.analysis import (
     Report,
     Stage,
     Status,
-    Verdict,
 )
-from sg_common.errors import MissingStream, NotMedia, Undecodable
+from sg_common.errors import InvalidOption, MissingStream, NotMedia, Undecodable
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
+from sg_common.verdict import DEFAULT_POLICY, Policy, Rates, Thresholds, Verdict
+
+THRESHOLDS: dict[Policy, Thresholds] = {
+    "low_false_alarm": Thresholds(likely_authentic=0.2, likely_deepfake=0.8),
+    "high_recall": Thresholds(likely_authentic=0.1, likely_deepfake=0.3),
+}
+RATES = Rates(false_alarm_rate=0.04, false_alarm_interval=(0.02, 0.06), detection_rate=0.5)
 
 
 class BytesReport(Report):
@@ -49,6 +56,8 @@ class BytesAnalyzer:
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         self.folders.append(path.parent)
         self.stages.append(job.stage)
+        if options.policy not in THRESHOLDS:
+            raise InvalidOption(f"policy: this model has not been measured for {options.policy}")
         data = path.read_bytes()
         try:
             self.started.set()
@@ -59,6 +68,10 @@ class BytesAnalyzer:
         return BytesReport(
             verdict=Verdict.UNCERTAIN,
             status=Status.SUCCESS,
+            policy=options.policy,
+            thresholds=THRESHOLDS[options.policy],
+            policy_rates=RATES if options.policy == DEFAULT_POLICY else None,
+            sha256=hashlib.sha256(data).hexdigest(),
             model=self.model,
             processing_seconds=job.elapsed(),
             share_of_odd_bytes=share,
@@ -90,5 +103,5 @@ def bytes_service(analyzer: BytesAnalyzer | None = None, **settings: Any) -> Ana
         settings=lambda: ServiceSettings(**settings),
         build=lambda _: analyzer or BytesAnalyzer(),
         report=BytesReport,
-        options=frozenset({"sample_rate"}),
+        options=frozenset({"sample_rate", "policy"}),
     )

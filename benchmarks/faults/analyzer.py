@@ -13,13 +13,15 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Report, Status, Verdict
+from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Report, Status
 from sg_common.errors import MissingStream, NotMedia, Undecodable
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
+from sg_common.verdict import DEFAULT_POLICY, Thresholds, Verdict
 
 KIND = "audio"
 MODEL = LoadedModel(name="digest", version="1.0.0", variant="fp32", reason="the only variant")
+THRESHOLDS = Thresholds(likely_authentic=0.2, likely_deepfake=0.8)
 FINE_SECONDS, LONG_SECONDS = 0.1, 9.0
 
 
@@ -27,7 +29,6 @@ class DigestReport(Report):
     score_field: ClassVar[str] = "deepfake_probability"
 
     deepfake_probability: float
-    digest: str
 
 
 def judge(data: bytes, seconds: float = 0.0) -> DigestReport:
@@ -36,10 +37,13 @@ def judge(data: bytes, seconds: float = 0.0) -> DigestReport:
     return DigestReport(
         verdict=Verdict.UNCERTAIN,
         status=Status.SUCCESS,
+        policy=DEFAULT_POLICY,
+        thresholds=THRESHOLDS,
+        policy_rates=None,
+        sha256=digest,
         model=MODEL,
         processing_seconds=seconds,
         deepfake_probability=int(digest[:8], 16) / 0xFFFFFFFF,
-        digest=digest,
     )
 
 

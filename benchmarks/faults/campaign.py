@@ -103,7 +103,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
         def expected(data: bytes) -> dict[str, Any]:
             report = judge(data)
-            return {"digest": report.digest, "deepfake_probability": report.deepfake_probability}
+            return {"sha256": report.sha256, "deepfake_probability": report.deepfake_probability}
 
         return Plan(list(make_cases(options.messages, BUCKET, options.seed)), expected, f"{KIND}-{MODEL.version}.json")
     # Speech synthesis and the models are loaded only where they are used.

@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from sg_common.bundle.calibration import Aggregation, CodecCalibration, PlattScaling, Thresholds, VoiceCalibration
+from sg_common.bundle.calibration import Aggregation, CodecCalibration, PlattScaling, VoiceCalibration
 from sg_common.bundle.spec import VoiceSpec, read_task
+from sg_common.verdict import Thresholds
 
 from training.audio.conditions import CLEAN, STREAMS, TELEPHONE, Stream
 from training.audio.recipe import Calibrate, Recipe

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from sg_common.bundle.calibration import PlattScaling, Thresholds, VoiceCalibration
+from sg_common.bundle.calibration import PlattScaling, VoiceCalibration
 from sg_common.bundle.spec import VoiceSpec, read_task
+from sg_common.verdict import Thresholds
 
 from training.audio import baselines
 from training.audio.conditions import CLEAN, CONDITIONS, STREAMS, TELEPHONE

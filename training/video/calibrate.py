@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sg_common.bundle import calibration
-from sg_common.bundle.calibration import DEFAULT_POLICY, Policy
 from sg_common.bundle.spec import FaceSpec, read_task
+from sg_common.verdict import DEFAULT_POLICY, Policy
 
 from training.common.bundle import write_spec
 from training.video.operating import POLICIES, Conditions, choose, nested_points

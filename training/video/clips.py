@@ -17,9 +17,10 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
-from sg_common.analysis import AnalysisOptions, Job, Verdict
+from sg_common.analysis import AnalysisOptions, Job
 from sg_common.bundle.spec import FaceDetectionSpec, FaceSpec, read_task
 from sg_common.errors import ServiceError
+from sg_common.verdict import Verdict
 from video_analyzer.analyzer import VideoAnalyzer
 from video_analyzer.quality import QualityGates
 from video_analyzer.settings import VideoSettings

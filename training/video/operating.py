@@ -8,7 +8,8 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from sg_common.bundle.calibration import DEFAULT_POLICY, PROBABILITY_DIGITS, PlattScaling, Policy
+from sg_common.bundle.calibration import PlattScaling
+from sg_common.verdict import DECIMALS, DEFAULT_POLICY, Policy
 
 from training.common.calibration import fit, threshold_for_false_alarm
 from training.common.manifest import Sample
@@ -91,9 +92,9 @@ class OperatingPoint:
 
     def probabilities(self) -> tuple[float, float]:
         """The thresholds as probabilities, of which no clip that rounds to one is on its wrong side."""
-        step = 10.0**-PROBABILITY_DIGITS
+        step = 10.0**-DECIMALS
         low, high = self.calibration.probability([self.authentic, self.deepfake])
-        low, high = np.round(np.clip([low, high + step], step, 1 - step), PROBABILITY_DIGITS)
+        low, high = np.round(np.clip([low, high + step], step, 1 - step), DECIMALS)
         return float(low), float(high)
 
 

@@ -29,6 +29,10 @@ def test_a_result_lies_by_the_version_of_object_and_model() -> None:
     assert results.place(VERSION, NAME) == S3Object("media", "results/uploads/a.mp4/etag/video-1.2.3.json")
     sparse = ResultName("video", "1.2.3", AnalysisOptions(sample_rate=30))
     assert results.place(VERSION, sparse).key.endswith("/video-1.2.3-sample-rate-30.json")
+    strict = ResultName("video", "1.2.3", AnalysisOptions(sample_rate=30, policy="high_recall"))
+    assert results.place(VERSION, strict).key.endswith("/video-1.2.3-sample-rate-30-policy-high_recall.json")
+    usual = ResultName("video", "1.2.3", AnalysisOptions(policy="low_false_alarm"))
+    assert results.place(VERSION, usual) == results.place(VERSION, NAME)
 
 
 @pytest.mark.parametrize("prefix", ["results", "results/", "/results/", "results//"])
@@ -46,7 +50,15 @@ def test_a_result_always_fits_into_a_key(key: str) -> None:
     assert len(place.key.encode()) <= MAX_KEY_BYTES
 
 
-@pytest.mark.parametrize("options", [AnalysisOptions(), AnalysisOptions(sample_rate=7)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        AnalysisOptions(),
+        AnalysisOptions(sample_rate=7),
+        AnalysisOptions(policy="balanced"),
+        AnalysisOptions(sample_rate=7, policy="high_recall"),
+    ],
+)
 def test_a_name_can_be_read_again(options: AnalysisOptions) -> None:
     name = ResultName("video", MODEL.version, options)
     assert ResultName.parse(str(name)) == name

@@ -6,26 +6,38 @@ import pytest
 from sg_common.errors import SettingsError
 from sg_common.settings import ServiceSettings
 
+IMPOSSIBLE = [
+    ("SG_PORT", "99999"),
+    ("SG_THREADS", "0"),
+    ("SG_LOG_FORMAT", "xml"),
+    ("SG_CORS_ORIGINS", "app.example"),
+    ("SG_CORS_ORIGINS", "https://app.example/"),
+    ("SG_CORS_ORIGINS", "https://*.example"),
+    ("SG_ROOT_PATH", "audio"),
+    ("SG_ROOT_PATH", "/audio/"),
+]
+
 
 def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SG_S3_ALLOW", "media/uploads/, other ,")
     monkeypatch.setenv("SG_API_KEYS", "first-key,second-key")
+    monkeypatch.setenv("SG_CORS_ORIGINS", "https://app.example, http://localhost:3000")
     settings = ServiceSettings.from_environment()
+    assert settings.cors_origins == ("https://app.example", "http://localhost:3000")
     assert settings.s3_allow == ("media/uploads/", "other")
     assert [key.get_secret_value() for key in settings.api_keys] == ["first-key", "second-key"]
     assert "first-key" not in repr(settings)
 
 
-@pytest.mark.parametrize(("name", "value"), [("SG_PORT", "99999"), ("SG_THREADS", "0"), ("SG_LOG_FORMAT", "xml")])
+@pytest.mark.parametrize(("name", "value"), IMPOSSIBLE)
 def test_an_impossible_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):
         ServiceSettings.from_environment()
 
 
-def test_the_work_folder_is_made(tmp_path: Path) -> None:
-    settings = ServiceSettings(work_dir=tmp_path / "deep" / "work")
-    assert settings.work_folder("audio").is_dir()
+def test_the_work_folder_is_the_one_that_is_set(tmp_path: Path) -> None:
+    assert ServiceSettings(work_dir=tmp_path / "deep").work_folder("audio") == tmp_path / "deep"
 
 
 def test_threads_reach_runtime_and_decoder() -> None:

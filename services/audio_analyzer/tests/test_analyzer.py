@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +13,9 @@ from audio_analyzer.analyzer import AudioAnalyzer, build_analyzer
 from audio_analyzer.report import AudioReport
 from audio_analyzer.settings import AudioSettings
 from scipy.signal import resample_poly
-from sg_common.analysis import AnalysisOptions, Job, Progress, Status, Verdict
-from sg_common.errors import BundleError, Cancelled, DeadlineExceeded, MissingStream, NotMedia
+from sg_common.analysis import AnalysisOptions, Job, Progress, Status
+from sg_common.errors import BundleError, Cancelled, DeadlineExceeded, InvalidOption, MissingStream, NotMedia
+from sg_common.verdict import DEFAULT_POLICY, Rates, Thresholds, Verdict
 
 from testbed.audio_bundle import CALIBRATION, make_audio_bundle
 from testbed.media import Film, Samples, Sound, cut, remux, write_audio, write_media
@@ -63,6 +65,29 @@ def test_the_score_is_the_models_own(detector_dir: Path, settings: AudioSettings
     shifted = make_audio_bundle(tmp_path / "shifted", calibration={**CALIBRATION, "bias": CALIBRATION["bias"] + 1})
     second = judge(build_analyzer(settings.model_copy(update={"model_dir": shifted})), path).deepfake_probability
     assert np.log(second / (1 - second)) == pytest.approx(np.log(first / (1 - first)) + 1, abs=0.01)
+
+
+def test_the_policys_thresholds_make_the_verdict(
+    analyzer: AudioAnalyzer, settings: AudioSettings, tmp_path: Path
+) -> None:
+    path = recording(tmp_path / "clip.wav", speech(6))
+    usual = judge(analyzer, path)
+    assert (usual.policy, usual.policy_rates) == (DEFAULT_POLICY, None)
+    assert usual.thresholds == Thresholds.model_validate(CALIBRATION["thresholds"])
+    assert usual.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(InvalidOption, match="not been measured for high_recall; it has low_false_alarm"):
+        analyzer.analyze(path, AnalysisOptions(policy="high_recall"), Job())
+
+    worth = {"false_alarm_rate": 0.05, "false_alarm_interval": (0.0, 0.1), "detection_rate": 0.5}
+    bold = {"likely_authentic": 0.001, "likely_deepfake": usual.probability}
+    points = {"low_false_alarm": {**CALIBRATION["thresholds"], **worth}, "high_recall": {**bold, **worth}}
+    measured = make_audio_bundle(tmp_path / "measured", calibration={**CALIBRATION, "operating_points": points})
+    other = build_analyzer(settings.model_copy(update={"model_dir": measured}))
+    report = other.analyze(path, AnalysisOptions(policy="high_recall"), Job())
+    assert report.probability == usual.probability
+    assert report.verdict is Verdict.LIKELY_DEEPFAKE
+    assert report.thresholds == Thresholds.model_validate(bold)
+    assert report.policy_rates == Rates.model_validate(worth)
 
 
 def test_a_codecs_stream_is_judged_by_its_own_calibration(

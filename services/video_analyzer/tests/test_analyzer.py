@@ -7,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from sg_common.analysis import AnalysisOptions, Job, Status, Verdict
+from sg_common.analysis import AnalysisOptions, Job, Status
 from sg_common.errors import MissingStream, NotMedia
+from sg_common.verdict import Verdict
 from video_analyzer.analyzer import VideoAnalyzer
 
 from testbed.faces import ASTRONAUT, HOPPER, Actor, scene

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-from sg_common.analysis import Status, Verdict
+from sg_common.analysis import Status
 from sg_common.bundle.calibration import Calibration
+from sg_common.verdict import DEFAULT_POLICY, Policy, Verdict
 from video_analyzer.detector import Face
 from video_analyzer.report import TimelinePoint
 from video_analyzer.scoring import ClipEvidence, JudgedFace, Timeline, needed_support
@@ -41,9 +42,12 @@ def showing(look: npt.NDArray[np.float32]) -> Callable[[Face], npt.NDArray[np.fl
 
 
 def evidence(
-    frames: list[list[tuple[Track, float]]], looks: tuple[npt.NDArray[np.float32], ...] = LOOKS
+    frames: list[list[tuple[Track, float]]],
+    looks: tuple[npt.NDArray[np.float32], ...] = LOOKS,
+    calibration: Calibration = CALIBRATION,
+    policy: Policy = DEFAULT_POLICY,
 ) -> ClipEvidence:
-    clip = ClipEvidence(CALIBRATION)
+    clip = ClipEvidence(calibration, policy)
     for number, faces in enumerate(frames):
         for place, (owner, _) in enumerate(faces):
             owner.motion.see(number / FPS, owner.box, showing(looks[(number + place) % len(looks)]))
@@ -100,6 +104,23 @@ def test_two_frames_score_but_stay_uncertain(logit: float) -> None:
     assert conclusion.reason is not None
 
 
+def test_a_policy_has_thresholds_of_its_own() -> None:
+    thresholds = CALIBRATION.thresholds.model_dump()
+    worth = {"false_alarm_rate": 0.1, "false_alarm_interval": (0.0, 0.2), "detection_rate": 0.5}
+    bold = {"likely_authentic": 0.05, "likely_deepfake": 0.4}
+    points = {"low_false_alarm": {**thresholds, **worth}, "high_recall": {**bold, **worth}}
+    calibration = Calibration.model_validate({**CALIBRATION.model_dump(), "operating_points": points})
+    bolder: Policy = "high_recall"
+    for policy, verdict, suspicious in (
+        (DEFAULT_POLICY, Verdict.UNCERTAIN, [2]),
+        (bolder, Verdict.LIKELY_DEEPFAKE, [2, 1]),
+    ):
+        anna = track()
+        clip = evidence([[(anna, logit)] for logit in (REAL, -1.0, 4.0)], calibration=calibration, policy=policy)
+        assert clip.conclude([anna]).verdict is verdict
+        assert [frame.frame_number for frame in clip.suspicious_frames()] == suspicious
+
+
 def test_two_faces_in_one_frame_are_one_frame() -> None:
     anna, boris = track(1), track(2)
     assert evidence([[(anna, FAKE), (boris, FAKE)]]).conclude([anna, boris]).status is Status.INCONCLUSIVE
@@ -135,7 +156,7 @@ def test_suspicious_frames_are_the_ten_worst_worst_first() -> None:
     frames = evidence([[(anna, float(logit))] for logit in logits]).suspicious_frames()
     assert [frame.frame_number for frame in frames] == [14, 15, 13, 12, 11, 10, 9, 8, 7, 6]
     assert frames[0].box == BOX
-    assert frames[0].time == pytest.approx(14 / FPS)
+    assert frames[0].time == pytest.approx(14 / FPS, abs=1e-4)
 
 
 def test_genuine_frames_are_not_listed_as_suspicious() -> None:
@@ -146,7 +167,7 @@ def test_genuine_frames_are_not_listed_as_suspicious() -> None:
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 16, 17, 1000])
 def test_the_timeline_is_bounded_ordered_and_keeps_the_worst(count: int) -> None:
     timeline = Timeline(limit=8)
-    scores = np.random.default_rng(count).permutation(count) / count
+    scores = np.round(np.random.default_rng(count).permutation(count) / count, 4)
     for number, score in enumerate(scores):
         timeline.add(TimelinePoint(time=number / 30, frame_number=number, inconsistency_score=float(score)))
     points = timeline.points()

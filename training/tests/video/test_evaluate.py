@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sg_common.bundle.calibration import Calibration, PlattScaling, Thresholds
+from sg_common.bundle.calibration import Calibration, PlattScaling
 from sg_common.bundle.spec import FaceSpec, read_task
+from sg_common.verdict import Thresholds
 
 from testbed.face_model import write_green_bundle
 from training.common.cards import write_figures

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
 
 from sg_common.errors import Cancelled, DeadlineExceeded
+from sg_common.verdict import DEFAULT_POLICY, Policy, Rates, Thresholds, Verdict, rounded
 
 if TYPE_CHECKING:  # which needs jobs itself
     from sg_common.media.zygote import Decoders
 
 UNKNOWN_PROBABILITY = 0.5
 """What a score reads when nothing could be judged: a client that ignores `status` must never read "authentic"."""
-
-
-class Verdict(StrEnum):
-    LIKELY_AUTHENTIC = "likely_authentic"
-    UNCERTAIN = "uncertain"
-    LIKELY_DEEPFAKE = "likely_deepfake"
-    INCONCLUSIVE = "inconclusive"
+_BLOCK_BYTES = 1 << 20
 
 
 class Status(StrEnum):
@@ -49,15 +45,25 @@ class LoadedModel(ModelInfo):
     reason: str = Field(description="why this CPU runs this variant")
 
 
-class Report(BaseModel):
-    """What every analyzer answers; each service adds its own score and evidence."""
+class Answer(BaseModel):
+    """A report, or a part of one: every number in it has `DECIMALS`."""
 
     model_config = ConfigDict(frozen=True)
+
+    _shown = field_validator("*")(rounded)
+
+
+class Report(Answer):
+    """What every analyzer answers; each service adds its own score and evidence."""
 
     score_field: ClassVar[str]
 
     verdict: Verdict
     status: Status
+    policy: Policy = Field(description="the operating point that the verdict was given at")
+    thresholds: Thresholds
+    policy_rates: Rates | None = Field(description="what they are worth; null where the model's bundle does not say")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hex digest of the judged file")
     model: ModelInfo
     processing_seconds: float = Field(
         ge=0, description="wall time of the analysis, seconds; neither the file's way here nor the wait for a turn"
@@ -70,13 +76,27 @@ class Report(BaseModel):
         return float(getattr(self, self.score_field))
 
 
+def _undeclared_default(schema: dict[str, Any]) -> None:
+    """Generated clients send every default that a description declares, as if their caller had chosen it."""
+    del schema["default"]
+
+
 class AnalysisOptions(BaseModel):
     """What a caller may choose; an analyzer makes use of those that its service names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sample_rate: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="of pictures: analyse exactly one frame in N"
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="of pictures: analyse exactly one frame in N",
+        json_schema_extra=_undeclared_default,
+    )
+    policy: Policy = Field(
+        default=DEFAULT_POLICY,
+        description=f"the operating point that the verdict is given at; {DEFAULT_POLICY} where none is chosen",
+        json_schema_extra=_undeclared_default,
     )
 
 
@@ -163,6 +183,16 @@ class Job:
         """Report how many media seconds are done."""
         if self._on_progress is not None:
             self._on_progress(Progress(done, total))
+
+
+def sha256_of(path: Path, job: Job) -> str:
+    """A file's hex digest (raises Cancelled, DeadlineExceeded and OSError)."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            job.check()
+            digest.update(block)
+    return digest.hexdigest()
 
 
 class Analyzer(Protocol):

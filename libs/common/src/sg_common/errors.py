@@ -8,6 +8,7 @@
     ├── UploadTimeout           408
     ├── LimitExceeded           413
     ├── NotMedia                415
+    ├── EncodedBody             415   compressed on its way (Content-Encoding)
     ├── Undecodable             422
     │   └── MissingStream       422   decodable, but without a stream of the analyzer's kind
     ├── InvalidOption           422
@@ -85,6 +86,10 @@ class NotMedia(ServiceError):
     code, status, title = "not-media", 415, "Not a media file"
 
 
+class EncodedBody(ServiceError):
+    code, status, title = "encoded-body", 415, "Content-Encoding not supported"
+
+
 class Undecodable(ServiceError):
     code, status, title = "undecodable", 422, "Media cannot be decoded"
 
@@ -96,7 +101,7 @@ class MissingStream(Undecodable):
 
 
 class InvalidOption(ServiceError):
-    code, status, title = "invalid-option", 422, "Option out of range"
+    code, status, title = "invalid-option", 422, "Option unknown or out of range"
 
 
 class TooBusy(ServiceError):

@@ -6,17 +6,21 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, ModelInfo, Report, Status, Verdict
+from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, ModelInfo, Report, Status
 from sg_common.aws.objects import ObjectStore, S3Object, S3Version
 from sg_common.errors import Forbidden, MissingStream, NotFound, ServiceError
 from sg_common.problem import Problem
+from sg_common.verdict import Policy, Verdict
 
 MAX_KEY_BYTES = 1024
-_NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<model>.+?)(?:-sample-rate-(?P<sample_rate>\d+))?\.json")
+_NAME = re.compile(
+    r"(?P<kind>[a-z]+)-(?P<model>.+?)(?:-sample-rate-(?P<sample_rate>\d+))?"
+    rf"(?:-policy-(?P<policy>{'|'.join(get_args(Policy))}))?\.json"
+)
 
 
 class ResultStatus(StrEnum):
@@ -97,8 +101,9 @@ class ResultName:
     options: AnalysisOptions
 
     def __str__(self) -> str:
-        rate = self.options.sample_rate
-        return f"{self.kind}-{self.model_version}{'' if rate is None else f'-sample-rate-{rate}'}.json"
+        chosen = self.options.model_dump(exclude_defaults=True)
+        options = "".join(f"-{name.replace('_', '-')}-{value}" for name, value in chosen.items())
+        return f"{self.kind}-{self.model_version}{options}.json"
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
@@ -106,8 +111,8 @@ class ResultName:
         match = _NAME.fullmatch(name)
         if match is None:
             return None
-        rate = match["sample_rate"]
-        return cls(match["kind"], match["model"], AnalysisOptions(sample_rate=int(rate) if rate else None))
+        options = {name: match[name] for name in AnalysisOptions.model_fields if match[name] is not None}
+        return cls(match["kind"], match["model"], AnalysisOptions.model_validate(options))
 
 
 class ResultStore:

@@ -5,6 +5,7 @@ AWS is configured by AWS's own variables (`AWS_REGION`, `AWS_ENDPOINT_URL`, cred
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sg_common.runtime import Runtime
 
 GIB = 1024**3
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s*]+")
 
 
 def default_models_root() -> Path:
@@ -37,7 +39,16 @@ class ServiceSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="comma-separated keys; with any set, /analyze needs one in X-API-Key"
+        default=(), description="comma-separated keys; with any set, /analyze needs one as X-API-Key or bearer token"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="comma-separated origins whose pages may call (https://app.example), or *; empty: none"
+    )
+    root_path: str = Field(
+        default="", pattern=r"^(/[^/?#\s]+)*$", description="where a proxy mounts the service, such as /audio"
+    )
+    keep_alive_seconds: int = Field(
+        default=75, ge=1, description="how long an idle connection stays open; longer than load balancers keep theirs"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level that is logged"
@@ -105,10 +116,18 @@ class ServiceSettings(BaseSettings):
     )
     queue_retry_max_seconds: float = Field(default=900, ge=0, le=43_200, description="longest such wait")
 
-    @field_validator("api_keys", "s3_allow", mode="before")
+    @field_validator("api_keys", "cors_origins", "s3_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part for raw in value.split(",") if (part := raw.strip())) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"'{origin}' is no origin; one looks like https://app.example, without a path")
+        return origins
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from sg_common.analysis import Verdict
-from sg_common.bundle.calibration import Aggregation, Calibration, OperatingPoint, VoiceCalibration
+from sg_common.bundle.calibration import Aggregation, Calibration, VoiceCalibration
+from sg_common.errors import InvalidOption
+from sg_common.verdict import OperatingPoint, Rates, Verdict
 
 from .conftest import CALIBRATION
 
@@ -87,7 +88,8 @@ def test_a_policy_has_thresholds_and_says_what_they_are_worth() -> None:
     assert calibration.at() == calibration.operating_points["low_false_alarm"]
     assert calibration.verdict(0.5) is Verdict.UNCERTAIN
     assert calibration.verdict(0.5, "high_recall") is Verdict.LIKELY_DEEPFAKE
-    with pytest.raises(KeyError):
+    assert recall.rates == Rates(false_alarm_rate=0.06, false_alarm_interval=(0.02, 0.06), detection_rate=0.8)
+    with pytest.raises(InvalidOption, match="balanced; it has low_false_alarm, high_recall"):
         calibration.at("balanced")
 
 
@@ -108,3 +110,11 @@ def test_a_bundle_without_operating_points_has_the_default_policys_thresholds() 
 def test_operating_points_that_cannot_be_are_refused(points: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError, match=sentence):
         Calibration.model_validate({**CALIBRATION, "operating_points": points})
+
+
+def test_thresholds_have_no_digit_that_answers_do_not_show() -> None:
+    calibration = Calibration.model_validate(
+        {**CALIBRATION, "thresholds": {"likely_authentic": 0.29996, "likely_deepfake": 0.80004}}
+    )
+    assert calibration.thresholds == SCALE.thresholds
+    assert calibration.verdict(0.8) is Verdict.LIKELY_DEEPFAKE

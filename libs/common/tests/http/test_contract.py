@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from sg_common.errors import BundleError
-from sg_common.http.analyze import FAILURES
+from sg_common.http.description import FAILURES
 from sg_common.http.state import ServiceState
 
 from testbed.analyzer import BytesAnalyzer, bytes_service
@@ -51,16 +51,29 @@ def test_the_small_routes(service: Service) -> None:
 
 def test_the_description_names_both_bodies_and_every_status(service: Service) -> None:
     base, _ = service
-    operation = httpx.get(base + "/openapi.json").json()["paths"]["/analyze"]["post"]
-    assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
+    description = httpx.get(base + "/openapi.json").json()
+    operation = description["paths"]["/analyze"]["post"]
+    bodies = {"multipart/form-data", "application/json", "application/octet-stream"}
+    assert set(operation["requestBody"]["content"]) == bodies
+    assert {parameter["name"] for parameter in operation["parameters"]} == {"sample_rate", "policy"}
+    assert operation["security"] == [{"ApiKey": []}, {"Bearer": []}, {}]
     listed = {"200", "400", "401", "403", "404", "408", "413", "415", "422", "429", "502", "503", "504"}
     assert set(operation["responses"]) == listed
     for failure in FAILURES:
         answer = operation["responses"][str(failure.status)]
         assert failure.title in answer["description"]
-        assert set(answer["content"]) == {"application/problem+json"}
-    for content in operation["requestBody"]["content"].values():
-        assert "sample_rate" in content["schema"]["properties"]
+        assert answer["content"] == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    schemas = description["components"]["schemas"]
+    assert "detail" in schemas["Problem"]["properties"]
+    for name in ("AnalyzeForm", "S3Request"):
+        assert {"sample_rate", "policy"} <= set(schemas[name]["properties"])
+
+
+def test_operations_have_ids_that_clients_are_named_by(service: Service) -> None:
+    base, _ = service
+    paths = httpx.get(base + "/openapi.json").json()["paths"]
+    ids = {operation["operationId"] for methods in paths.values() for operation in methods.values()}
+    assert ids == {"service_info", "health", "ready", "metrics", "analyze"}
 
 
 def test_an_upload_is_judged(service: Service) -> None:
@@ -134,14 +147,14 @@ def test_a_bug_is_a_problem_document_and_not_a_stuck_place(service: Service) -> 
         ),
         (
             {"Content-Type": "multipart/form-data; boundary=x"},
-            b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\nMEDIA\r\n--x--\r\n',
+            b'--x\r\nContent-Disposition: form-data; name="sample_rate"\r\n\r\n3\r\n--x--\r\n',
         ),
         (
             {"Content-Type": "multipart/form-data; boundary=x"},
             (b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nMEDIA a\r\n' * 2) + b"--x--\r\n",
         ),
-        ({"Content-Type": "text/plain"}, b"hello"),
-        ({}, b"hello"),
+        ({"Content-Type": "text/plain"}, b""),
+        ({}, b""),
         ({"Content-Type": "application/json"}, b"{"),
         ({"Content-Type": "application/json"}, b"[" * 60_000),
         ({"Content-Type": "application/json"}, b"[]"),
@@ -256,9 +269,16 @@ def test_a_cut_upload_frees_the_place(service: Service) -> None:
 
 def test_keys_are_asked_for_only_by_analyze(tmp_path: Path) -> None:
     with running(bytes_service(work_dir=tmp_path, api_keys="one,two")) as (base, _):
-        assert_problem(post(base), 401, "unauthorized")
+        refused = post(base)
+        assert_problem(refused, 401, "unauthorized")
+        assert refused.headers["www-authenticate"] == "Bearer"
         assert_problem(post(base, headers={"X-API-Key": "three"}), 401, "unauthorized")
+        assert_problem(post(base, headers={"Authorization": "Bearer three"}), 401, "unauthorized")
+        assert_problem(post(base, headers={"Authorization": "Basic dHdv"}), 401, "unauthorized")
         assert post(base, headers={"X-API-Key": "two"}).status_code == 200
+        assert post(base, headers={"Authorization": "Bearer two"}).status_code == 200
+        operation = httpx.get(base + "/openapi.json").json()["paths"]["/analyze"]["post"]
+        assert operation["security"] == [{"ApiKey": []}, {"Bearer": []}]
         assert httpx.get(base + "/health").status_code == 200
 
 

@@ -100,7 +100,8 @@ def test_other_objects_are_refused(base: str, bucket: str, key: str, status: int
 
 def test_options_are_checked_before_anything_is_read(base: str) -> None:
     assert ask(base, "clips", "uploads/u1/clip.mp4", sample_rate=0).status_code == 422
-    assert ask(base, "clips", "uploads/u1/clip.mp4", sample_rate="3").status_code == 400
+    assert ask(base, "clips", "uploads/u1/clip.mp4", sample_rate="3").status_code == 422
+    assert ask(base, "clips", "uploads/u1/clip.mp4", samplerate=3).status_code == 422
 
 
 def test_a_store_that_denies_is_403(objects: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ def test_our_own_message() -> None:
     assert order.task_token is None
 
 
+def test_our_own_message_may_choose_a_policy() -> None:
+    body = {"s3_bucket": "media", "s3_key": KEY, "policy": "high_recall"}
+    assert only(parse_message(json.dumps(body)))[1] == AnalysisOptions(policy="high_recall")
+
+
 def test_our_own_message_may_name_a_version_and_a_waiting_task() -> None:
     body = {"s3_bucket": "media", "s3_key": KEY, "version_id": "v1", "task_token": "t"}
     order = parse_message(json.dumps(body))
@@ -91,6 +96,7 @@ def test_there_may_be_nothing_to_do(body: str) -> None:
         ('{"s3_bucket": "b", "s3_key": 5}', "s3_key"),
         ('{"s3_bucket": "b", "s3_key": "k", "sample_rate": 0}', "sample_rate"),
         ('{"s3_bucket": "b", "s3_key": "k", "sample_rate": "3"}', "sample_rate"),
+        ('{"s3_bucket": "b", "s3_key": "k", "policy": "bold"}', "policy"),
         ('{"Records": 5}', "bucket or key"),
         ('{"Records": [5]}', "bucket or key"),
         ('{"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]}', "bucket or key"),

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, Verdict
+from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, sha256_of
 from sg_common.bundle.calibration import VoiceCalibration
 from sg_common.media import AudioReader, open_audio
+from sg_common.verdict import Policy, Verdict
 
 from audio_analyzer.model import SAMPLE_RATE, VoiceModel
 from audio_analyzer.quality import BandMeter, CrestMeter, Quality, refusal
@@ -44,25 +45,40 @@ class AudioAnalyzer:
         return self._model.info
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> AudioReport:
-        """Judge the speech of one local media file, audio or video; no option applies to audio.
+        """Judge the speech of one local media file, audio or video, at the policy's operating point.
 
         Raises:
+            InvalidOption: the bundle has no such operating point.
             NotMedia, MissingStream, Undecodable, LimitExceeded: the file; see `open_audio`.
             Cancelled, DeadlineExceeded: from the job.
         """
+        self._model.calibration.at(options.policy)
         limits = self._settings.decode_limits()
         with open_audio(path, sample_rate=SAMPLE_RATE, limits=limits, job=job) as reader:
-            analysis = _Analysis(self._model, self._voice_activity, self._settings, job)
+            analysis = _Analysis(
+                self._model, self._voice_activity, self._settings, policy=options.policy, path=path, job=job
+            )
             return analysis.run(reader)
 
 
 class _Analysis:
     """One file on its way through speech detection, windows and model; holds what must not be shared."""
 
-    def __init__(self, model: VoiceModel, voice_activity: VoiceActivity, settings: AudioSettings, job: Job) -> None:
+    def __init__(
+        self,
+        model: VoiceModel,
+        voice_activity: VoiceActivity,
+        settings: AudioSettings,
+        *,
+        policy: Policy,
+        path: Path,
+        job: Job,
+    ) -> None:
         spec = model.input
         self._model = model
         self._settings = settings
+        self._policy: Policy = policy
+        self._path = path
         self._job = job
         self._speech = SpeechStream(voice_activity)
         self._windower = Windower(spec.window, spec.hop, round(LONGEST_PAUSE_SECONDS * SAMPLE_RATE))
@@ -120,21 +136,26 @@ class _Analysis:
             return self._answer(quality, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [])
         score = calibration.aggregate([window.logit for window in finite])
         evidence = segments(finite, calibration, self._settings.audio_max_segments)
-        return self._answer(quality, cut_off, score, calibration.verdict(score), evidence)
+        return self._answer(quality, cut_off, score, calibration.verdict(score, self._policy), evidence)
 
     def _answer(
         self, quality: Quality, message: str | None, score: float, judged: Verdict, evidence: list[Segment]
     ) -> AudioReport:
+        point = self._model.calibration.at(self._policy)
         return AudioReport(
             deepfake_probability=score,
             verdict=judged,
             status=Status.INCONCLUSIVE if judged is Verdict.INCONCLUSIVE else Status.SUCCESS,
-            audio_duration=round(quality.audio_seconds, 3),
-            speech_duration=round(quality.speech_seconds, 3),
+            policy=self._policy,
+            thresholds=point.alone,
+            policy_rates=point.rates,
+            sha256=sha256_of(self._path, self._job),
+            audio_duration=quality.audio_seconds,
+            speech_duration=quality.speech_seconds,
             sample_rate=SAMPLE_RATE,
             segments=evidence,
             model=self._model.info,
-            processing_seconds=round(self._job.elapsed(), 3),
+            processing_seconds=self._job.elapsed(),
             message=message,
         )
 

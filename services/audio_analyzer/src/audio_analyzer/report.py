@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
-from sg_common.analysis import Report
+from pydantic import Field
+from sg_common.analysis import Answer, Report
 
 
-class Segment(BaseModel):
+class Segment(Answer):
     """A judged stretch of the file; neighbours overlap as the windows do."""
-
-    model_config = ConfigDict(frozen=True)
 
     start: float = Field(ge=0, description="seconds on the file's timeline")
     end: float = Field(ge=0, description="seconds on the file's timeline")

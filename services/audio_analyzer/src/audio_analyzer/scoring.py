@@ -74,8 +74,8 @@ def segments(windows: list[ScoredWindow], calibration: PlattScaling, limit: int)
     runs = [windows[first : first + size] for first in range(0, len(windows), size)]
     return [
         Segment(
-            start=round(run[0].start / SAMPLE_RATE, 3),
-            end=round(run[-1].end / SAMPLE_RATE, 3),
+            start=run[0].start / SAMPLE_RATE,
+            end=run[-1].end / SAMPLE_RATE,
             deepfake_probability=float(calibration.probability(np.mean([window.logit for window in run]))),
         )
         for run in runs

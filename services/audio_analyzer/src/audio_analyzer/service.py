@@ -28,4 +28,5 @@ SERVICE = AnalyzerService(
     settings=AudioSettings.from_environment,
     build=build,
     report=AudioReport,
+    options=frozenset({"policy"}),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Status
+from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Status, sha256_of
 from sg_common.media import VideoInfo, open_video
 
 from video_analyzer.detector import FaceDetector
@@ -52,10 +52,11 @@ class VideoAnalyzer:
         Memory holds one frame and the crops of one batch, however long the video is.
 
         Raises:
+            InvalidOption: the bundle has no such operating point.
             ServiceError: as in `sg_common.errors`; `MissingStream` when the file has no video.
         """
         clip = self._read(path, options, job)
-        return self._report(clip, options, job)
+        return self._report(clip, options, job, sha256_of(path, job))
 
     def examine(self, path: Path, options: AnalysisOptions, job: Job) -> Examination:
         """Judge a file as `analyze` does and give what calibration is fitted on; raises the same."""
@@ -63,6 +64,7 @@ class VideoAnalyzer:
         return Examination(clip.evidence.conclude(clip.follower.tracker.tracks), clip.evidence.face_pixels)
 
     def _read(self, path: Path, options: AnalysisOptions, job: Job) -> _Clip:
+        self._model.calibration.at(options.policy)
         with open_video(
             path,
             sample_rate=options.sample_rate,
@@ -70,7 +72,7 @@ class VideoAnalyzer:
             limits=self._settings.decode_limits(),
             job=job,
         ) as reader:
-            clip = _Clip(reader.info, ClipEvidence(self._model.calibration), self._follower())
+            clip = _Clip(reader.info, ClipEvidence(self._model.calibration, options.policy), self._follower())
             for frame in reader:
                 job.check()
                 if reader.info.palette:
@@ -105,9 +107,10 @@ class VideoAnalyzer:
             clip.evidence.stray_logits.extend(track.logits)
             clip.evidence.stray_different += track.motion.different
 
-    def _report(self, clip: _Clip, options: AnalysisOptions, job: Job) -> VideoReport:
+    def _report(self, clip: _Clip, options: AnalysisOptions, job: Job, sha256: str) -> VideoReport:
         tracks, evidence, info = clip.follower.tracker.tracks, clip.evidence, clip.info
         conclusion = evidence.conclude(tracks)
+        point = self._model.calibration.at(options.policy)
         return VideoReport(
             manipulation_probability=conclusion.probability,
             verdict=conclusion.verdict,
@@ -120,6 +123,10 @@ class VideoAnalyzer:
             faces=evidence.faces(tracks),
             timeline=evidence.timeline.points(),
             suspicious_frames=evidence.suspicious_frames(),
+            policy=options.policy,
+            thresholds=point.alone,
+            policy_rates=point.rates,
+            sha256=sha256,
             model=self.model,
             processing_seconds=job.elapsed(),
             message=PALETTE if info.palette else self._message(clip, conclusion, options),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
-from sg_common.analysis import Report
+from pydantic import Field
+from sg_common.analysis import Answer, Report
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class FaceTrack(BaseModel):
+class FaceTrack(Answer):
     """One face followed through the clip."""
-
-    model_config = ConfigDict(frozen=True)
 
     track: int = Field(ge=1, description="number of the track, in order of first appearance")
     first_seen: float = Field(ge=0, description="seconds")
@@ -23,20 +21,16 @@ class FaceTrack(BaseModel):
     )
 
 
-class TimelinePoint(BaseModel):
+class TimelinePoint(Answer):
     """One analysed frame in which a face was judged."""
-
-    model_config = ConfigDict(frozen=True)
 
     time: float = Field(ge=0, description="seconds")
     frame_number: int = Field(ge=0, description="the frame's place in the stream, the first is 0")
     inconsistency_score: Probability = Field(description="calibrated score of the frame's worst judged face")
 
 
-class SuspiciousFrame(BaseModel):
+class SuspiciousFrame(Answer):
     """A frame that a person should look at."""
-
-    model_config = ConfigDict(frozen=True)
 
     frame_number: int = Field(ge=0, description="the frame's place in the stream, the first is 0")
     time: float = Field(ge=0, description="seconds")

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from sg_common.analysis import UNKNOWN_PROBABILITY, Status, Verdict
+from sg_common.analysis import UNKNOWN_PROBABILITY, Status
 from sg_common.bundle.calibration import Calibration
+from sg_common.verdict import DEFAULT_POLICY, Policy, Verdict
 
 from video_analyzer.following import Box
 from video_analyzer.report import FaceTrack, SuspiciousFrame, TimelinePoint
@@ -105,6 +106,7 @@ class ClipEvidence:
     """
 
     calibration: Calibration
+    policy: Policy = DEFAULT_POLICY
     judged_frames: int = 0
     judged_faces: int = 0
     stray_logits: array[float] = field(default_factory=lambda: array("d"))
@@ -135,7 +137,7 @@ class ClipEvidence:
         worst = max(judged, key=lambda face: face.logit)
         score = float(self.calibration.probability(worst.logit))
         self.timeline.add(TimelinePoint(time=time, frame_number=number, inconsistency_score=score))
-        if score < self.calibration.thresholds.likely_authentic:
+        if score < self.calibration.at(self.policy).likely_authentic:
             return
         frame = SuspiciousFrame(frame_number=number, time=time, inconsistency_score=score, box=worst.box)
         heapq.heappush(self._worst, (score, -number, frame))
@@ -207,7 +209,7 @@ class ClipEvidence:
 
     def _judged(self, logit: float) -> Conclusion:
         probability = float(self.calibration.probability(logit))
-        return Conclusion(logit, probability, self.calibration.verdict(probability), Status.SUCCESS, None)
+        return Conclusion(logit, probability, self.calibration.verdict(probability, self.policy), Status.SUCCESS, None)
 
     def _aggregate(self, logits: array[float]) -> float:
         return self.calibration.aggregation(np.asarray(logits, np.float64))

@@ -28,5 +28,5 @@ SERVICE = AnalyzerService(
     settings=VideoSettings.from_environment,
     build=build,
     report=VideoReport,
-    options=frozenset({"sample_rate"}),
+    options=frozenset({"sample_rate", "policy"}),
 )

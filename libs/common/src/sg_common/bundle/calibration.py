@@ -6,21 +6,12 @@ from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from sg_common.analysis import Verdict
+from sg_common.errors import InvalidOption
+from sg_common.verdict import DECIMALS, DEFAULT_POLICY, OperatingPoint, Part, Policy, Thresholds, Verdict
 
 Logits = npt.NDArray[np.float64]
-Policy = Literal["low_false_alarm", "balanced", "high_recall"]
-DEFAULT_POLICY: Policy = "low_false_alarm"
-PROBABILITY_DIGITS = 4
-"""Decimals of a probability: a verdict depends on no digit that the answer does not show."""
-
-
-class Part(BaseModel):
-    """A part of `model.json`: what it does not know, and what is no number, is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
 
 class PlattScaling(Part):
@@ -30,42 +21,9 @@ class PlattScaling(Part):
     bias: float
 
     def probability(self, logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Calibrated probabilities of logits, same shape, 0..1, to `PROBABILITY_DIGITS`."""
+        """Calibrated probabilities of logits, same shape, 0..1, to `DECIMALS`."""
         scaled = np.asarray(logits, np.float64) / self.temperature + self.bias
-        return np.asarray(np.round(0.5 * (1 + np.tanh(scaled / 2)), PROBABILITY_DIGITS), np.float64)
-
-
-class Thresholds(Part):
-    """Below the first `likely_authentic`, from the second on `likely_deepfake`, `uncertain` between."""
-
-    likely_authentic: float = Field(gt=0, lt=1, description="the verdict below this probability")
-    likely_deepfake: float = Field(gt=0, lt=1, description="the verdict from this probability on")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.likely_authentic > self.likely_deepfake:
-            raise ValueError("likely_authentic must not be above likely_deepfake")
-        return self
-
-    def verdict(self, probability: float) -> Verdict:
-        if probability < self.likely_authentic:
-            return Verdict.LIKELY_AUTHENTIC
-        return Verdict.LIKELY_DEEPFAKE if probability >= self.likely_deepfake else Verdict.UNCERTAIN
-
-
-class OperatingPoint(Thresholds):
-    """A policy's thresholds and what they are worth, measured on held-out sources."""
-
-    false_alarm_rate: float = Field(ge=0, le=1, description="genuine files called likely_deepfake")
-    false_alarm_interval: tuple[float, float] = Field(description="95% confidence interval of that rate")
-    detection_rate: float = Field(ge=0, le=1, description="fakes called likely_deepfake")
-
-    @model_validator(mode="after")
-    def _around_the_rate(self) -> Self:
-        low, high = self.false_alarm_interval
-        if not 0 <= low <= self.false_alarm_rate <= high <= 1:
-            raise ValueError("false_alarm_interval must hold false_alarm_rate and lie within 0..1")
-        return self
+        return np.asarray(np.round(0.5 * (1 + np.tanh(scaled / 2)), DECIMALS), np.float64)
 
 
 class Aggregation(Part):
@@ -126,18 +84,19 @@ class Calibration(PlattScaling):
         """A policy's thresholds, an `OperatingPoint` where the bundle says what they are worth.
 
         Raises:
-            KeyError: the bundle has no such operating point.
+            InvalidOption: the bundle has no such operating point.
         """
-        if policy == DEFAULT_POLICY:
-            return self.operating_points.get(policy, self.thresholds)
-        return self.operating_points[policy]
+        points: dict[Policy, Thresholds] = {DEFAULT_POLICY: self.thresholds, **self.operating_points}
+        if policy not in points:
+            raise InvalidOption(f"policy: this model has not been measured for {policy}; it has {', '.join(points)}")
+        return points[policy]
 
     def aggregate(self, logits: npt.ArrayLike) -> float:
         """The calibrated probability of the logits (N,) that count as one, N at least 1."""
         return float(self.probability(self.aggregation(logits)))
 
     def verdict(self, probability: float, policy: Policy = DEFAULT_POLICY) -> Verdict:
-        """What a probability means at a policy's thresholds (raises KeyError as `at` does)."""
+        """What a probability means at a policy's thresholds (raises as `at` does)."""
         return self.at(policy).verdict(probability)
 
 

@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self, TypeVar, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from sg_common.bundle.calibration import FaceCalibration, Part, VoiceCalibration
+from sg_common.bundle.calibration import FaceCalibration, VoiceCalibration
 from sg_common.errors import BundleError
+from sg_common.verdict import Part
 
 Shape = tuple[int | None, ...]
 """Lengths of an array's axes; None: any length."""

@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from sg_common.bundle.calibration import Calibration, OperatingPoint, Thresholds
+from sg_common.bundle.calibration import Calibration
 from sg_common.bundle.load import check_bundle, load_variant
 from sg_common.bundle.spec import Spec, read_spec
 from sg_common.bundle.variants import choose
 from sg_common.cli.output import say
 from sg_common.cli.status import ExitStatus
 from sg_common.runtime import Runtime
+from sg_common.verdict import OperatingPoint, Thresholds
 
 
 def run_model(options: argparse.Namespace) -> int:

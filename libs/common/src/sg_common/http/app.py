@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
-from sg_common.http.analyze import FAILURES, REQUEST_BODY, analyze
+from sg_common.http.analyze import answer
+from sg_common.http.description import FAILURES, MODELS, operation
+from sg_common.http.keys import authenticator
 from sg_common.http.state import ServiceState
 from sg_common.service import AnalyzerService
 from sg_common.serving.probes import probed_app
-from sg_common.serving.problems import described
+from sg_common.serving.problems import described, name_models
 from sg_common.serving.server import run
 from sg_common.settings import ServiceSettings
 
@@ -23,16 +25,19 @@ def create_app(state: ServiceState, on_failure: Callable[[Exception], None]) -> 
         on_failure: told why the service can't work, such as a model bundle that is refused.
     """
     app = probed_app(state, on_failure)
+    keys = state.settings.api_keys
+    name_models(app, *MODELS)
 
     @app.post(
         "/analyze",
         summary="Judge one media file",
         response_model=state.service.report,
         responses=described(*FAILURES),
-        openapi_extra={"requestBody": REQUEST_BODY},
+        dependencies=[Depends(authenticator(keys))],
+        openapi_extra=operation(keys=bool(keys)),
     )
-    async def post_analyze(request: Request) -> Response:
-        return await analyze(state, request)
+    async def analyze(request: Request) -> Response:
+        return await answer(state, request)
 
     return app
 

@@ -1,19 +1,23 @@
-"""A multipart upload, streamed to disk within its limits."""
+"""An upload, as a form or as the body itself, streamed to disk within its limits."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import ClientDisconnect, Request
 from streaming_form_data import ParseFailedException, StreamingFormDataParser
+from streaming_form_data.parser import UnexpectedPartException
 from streaming_form_data.targets import FileTarget, ValueTarget
 from streaming_form_data.validators import MaxSizeValidator, ValidationError
 
 from sg_common.analysis import AnalysisOptions
 from sg_common.errors import Cancelled, LimitExceeded, MalformedRequest, UploadTimeout
+from sg_common.sources.request import unknown_option
 from sg_common.sources.workspace import work_file_errors
 
 MAX_FIELD_BYTES = 1024
@@ -71,17 +75,15 @@ class _Value(ValueTarget):  # type: ignore[misc]
         super().on_start()
 
 
-async def receive_upload(request: Request, path: Path, limits: UploadLimits) -> dict[str, str]:
+async def receive_form(request: Request, path: Path, limits: UploadLimits) -> dict[str, str]:
     """Stream the form's `file` to `path` and return the texts of its options.
 
     Raises:
-        MalformedRequest, LimitExceeded, UploadTimeout, Unavailable, Cancelled.
+        InvalidOption, MalformedRequest, LimitExceeded, UploadTimeout, Unavailable, Cancelled.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limits.max_bytes + FORM_OVERHEAD_BYTES:
-        raise _too_large(limits.max_bytes)
     try:
-        parser = StreamingFormDataParser(headers={"Content-Type": request.headers.get("content-type", "")})
+        headers = {"Content-Type": request.headers.get("content-type", "")}
+        parser = StreamingFormDataParser(headers, strict=True)
     except (ParseFailedException, ValueError, UnicodeError) as error:
         raise MalformedRequest("a multipart/form-data request needs a boundary in its Content-Type") from error
     file = _File(path, limits.max_bytes)
@@ -90,7 +92,16 @@ async def receive_upload(request: Request, path: Path, limits: UploadLimits) -> 
     for name, value in options.items():
         parser.register(name, value)
     try:
-        await _feed(request, parser, limits)
+        async with aclosing(_batches(request, limits, FORM_OVERHEAD_BYTES)) as batches:
+            async for batch in batches:
+                with work_file_errors():
+                    await asyncio.to_thread(parser.data_received, batch)
+    except ValidationError as error:
+        raise _too_large(limits.max_bytes) from error
+    except UnexpectedPartException as error:
+        raise unknown_option(error.part_name) from error
+    except ParseFailedException as error:
+        raise MalformedRequest("the body is not the multipart form that its Content-Type announces") from error
     finally:
         file.close()
     if not file.once.begun:
@@ -101,7 +112,34 @@ async def receive_upload(request: Request, path: Path, limits: UploadLimits) -> 
     return {name: bytes(value.value).decode("utf-8", errors="replace") for name, value in given.items()}
 
 
-async def _feed(request: Request, parser: StreamingFormDataParser, limits: UploadLimits) -> None:
+async def receive_body(request: Request, path: Path, limits: UploadLimits) -> None:
+    """Stream the body to `path`.
+
+    Raises:
+        MalformedRequest, LimitExceeded, UploadTimeout, Unavailable, Cancelled.
+    """
+    with work_file_errors():
+        file = path.open("wb")
+    with file:
+        async with aclosing(_batches(request, limits)) as batches:
+            async for batch in batches:
+                with work_file_errors():
+                    await asyncio.to_thread(file.write, batch)
+        with work_file_errors():
+            file.flush()
+        if not file.tell():
+            raise MalformedRequest(
+                "the body is empty; send the media as --data-binary @clip.mp4 or -F file=@clip.mp4, "
+                "or JSON with 's3_bucket' and 's3_key'"
+            )
+
+
+async def _batches(request: Request, limits: UploadLimits, overhead: int = 0) -> AsyncGenerator[bytes, None]:
+    """The body in large pieces; `overhead`: bytes that it may have beyond the file's."""
+    most = limits.max_bytes + overhead
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(limits.max_bytes)
     stream = request.stream().__aiter__()
     started = time.monotonic()
     received = 0
@@ -114,26 +152,18 @@ async def _feed(request: Request, parser: StreamingFormDataParser, limits: Uploa
                 break
             received += len(chunk)
             _check_pace(received, time.monotonic() - started, limits)
-            if received > limits.max_bytes + FORM_OVERHEAD_BYTES:
+            if received > most:
                 raise _too_large(limits.max_bytes)
             batch += chunk
             if len(batch) >= _BATCH:
-                await _write(parser, batch)
+                yield bytes(batch)
                 batch.clear()
-        await _write(parser, batch)
     except TimeoutError as error:
         raise UploadTimeout(f"no byte came for {limits.stall_seconds:g} s; send the file again") from error
     except ClientDisconnect as error:
         raise Cancelled("the client went away during its upload") from error
-    except ValidationError as error:
-        raise _too_large(limits.max_bytes) from error
-    except ParseFailedException as error:
-        raise MalformedRequest("the body is not the multipart form that its Content-Type announces") from error
-
-
-async def _write(parser: StreamingFormDataParser, batch: bytearray) -> None:
-    with work_file_errors():
-        await asyncio.to_thread(parser.data_received, bytes(batch))
+    if batch:
+        yield bytes(batch)
 
 
 def _check_pace(received: int, seconds: float, limits: UploadLimits) -> None:

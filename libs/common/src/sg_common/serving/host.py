@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from sg_common.analysis import Analyzer, Job, Stage
 from sg_common.aws.objects import ObjectStore
@@ -43,7 +44,7 @@ class ServiceHost:
         self.draining = False
 
     @property
-    def status(self) -> str:
+    def status(self) -> Literal["loading", "ready", "draining"]:
         if self.draining:
             return "draining"
         return "loading" if self.analyzer is None else "ready"

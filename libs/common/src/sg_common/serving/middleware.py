@@ -1,4 +1,4 @@
-"""What every answer carries: a request id, an access log record and metrics; a bug becomes a problem document."""
+"""What every answer carries: a request id, an access log record and metrics; and what becomes of a bug."""
 
 from __future__ import annotations
 
@@ -18,6 +18,44 @@ log = logging.getLogger("sg_common.access")
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _QUIET_ROUTES = {"/health", "/ready", "/metrics"}
+
+
+class BugsAsProblems:
+    """Answers a problem document where the application fails. Innermost, so that the others see that answer too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def observed(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            log.exception("unexpected failure")
+            if begun:
+                raise
+            await problem_response(UnexpectedFailure(error))(scope, receive, send)
+
+
+class RootPath:
+    """Tells the application where a proxy mounts it, whether the proxy takes that path off or leaves it."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app = app
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._path:
+            scope["root_path"] = self._path
+        await self._app(scope, receive, send)
 
 
 class RequestContext:
@@ -46,11 +84,6 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception as error:
-            log.exception("unexpected failure")
-            if status:
-                raise
-            await problem_response(UnexpectedFailure(error))(scope, receive, send_with_id)
         finally:
             self._record(scope, status, time.perf_counter() - started)
             request_id.reset(token)

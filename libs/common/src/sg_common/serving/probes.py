@@ -5,22 +5,42 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
+from starlette.middleware.cors import CORSMiddleware
 
 from sg_common.analysis import LoadedModel
 from sg_common.errors import Unavailable
+from sg_common.problem import Problem
 from sg_common.serving.host import ServiceHost
-from sg_common.serving.middleware import RequestContext
-from sg_common.serving.problems import described, install_problem_handlers
+from sg_common.serving.middleware import BugsAsProblems, RequestContext, RootPath
+from sg_common.serving.problems import described, install_problem_handlers, name_models
+
+
+class ServiceInfo(BaseModel):
+    """`/`."""
+
+    service: str
+    version: str
+    status: Literal["loading", "ready", "draining"]
+
+
+class Liveness(BaseModel):
+    """`/health`."""
+
+    status: Literal["healthy"]
+    service: str
+    version: str
+    uptime_seconds: float
 
 
 class Readiness(BaseModel):
     """`/ready` when the service accepts work."""
 
-    status: str
+    status: Literal["ready"]
     model: LoadedModel
 
 
@@ -46,10 +66,23 @@ def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> Fa
         description="Answers are evidence, not proof: read `status` before the score, and `verdict` before deciding.",
         lifespan=lifespan,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = host
     install_problem_handlers(app)
+    name_models(app, Problem)
     _add_probes(app, host)
+    # The last one added is the first to see a request.
+    app.add_middleware(BugsAsProblems)
+    app.add_middleware(RootPath, path=host.settings.root_path)
+    if host.settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=host.settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
     app.add_middleware(RequestContext, metrics=host.metrics)
     return app
 
@@ -59,19 +92,21 @@ def _add_probes(app: FastAPI, host: ServiceHost) -> None:
     unavailable = described(Unavailable)
 
     @app.get("/", summary="Service, version and status")
-    async def root() -> dict[str, str]:
-        return {"service": service.name, "version": service.version, "status": host.status}
+    async def service_info() -> ServiceInfo:
+        return ServiceInfo(service=service.name, version=service.version, status=host.status)
 
     @app.get("/health", summary="Liveness: the process answers", responses=unavailable)
-    async def health() -> dict[str, str | float]:
+    async def health() -> Liveness:
         host.check_alive()
         uptime = round(time.monotonic() - host.started, 1)
-        return {"status": "healthy", "service": service.name, "version": service.version, "uptime_seconds": uptime}
+        return Liveness(status="healthy", service=service.name, version=service.version, uptime_seconds=uptime)
 
     @app.get("/ready", summary="Readiness: the model is loaded and work is accepted", responses=unavailable)
     async def ready() -> Readiness:
         return Readiness(status="ready", model=host.accepting().model)
 
-    @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    text = {"description": "Prometheus's text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+    @app.get("/metrics", summary="Prometheus metrics", response_class=Response, responses={200: text})
     async def metrics() -> Response:
         return Response(generate_latest(host.metrics.registry), media_type=CONTENT_TYPE_LATEST)

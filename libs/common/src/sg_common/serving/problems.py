@@ -8,10 +8,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from sg_common.errors import MalformedRequest, ServiceError
+from sg_common.errors import EncodedBody, MalformedRequest, ServiceError, Unauthorized
 from sg_common.problem import MEDIA_TYPE, Problem
+
+_SCHEMAS = "#/components/schemas/{model}"
 
 
 def problem_response(error: ServiceError) -> JSONResponse:
@@ -19,6 +23,10 @@ def problem_response(error: ServiceError) -> JSONResponse:
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if error.ends_connection:
         headers["Connection"] = "close"
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, EncodedBody):
+        headers["Accept-Encoding"] = "identity"
     return _response(Problem.of(error), headers)
 
 
@@ -28,8 +36,26 @@ def described(*failures: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     for failure in failures:
         title = failure.title + ("; carries Retry-After" if failure.default_retry_after else "")
         titles.setdefault(failure.status, []).append(title)
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": reference(Problem)}}
     return {status: {"description": ", or: ".join(said), "content": content} for status, said in titles.items()}
+
+
+def reference(model: type[BaseModel]) -> dict[str, str]:
+    """A schema that stands for a model which `name_models` has named."""
+    return {"$ref": _SCHEMAS.format(model=model.__name__)}
+
+
+def name_models(app: FastAPI, *models: type[BaseModel]) -> None:
+    """Give models a place in the application's description, beside those that FastAPI finds by itself."""
+    describe = app.openapi
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_SCHEMAS)
+
+    def openapi() -> dict[str, Any]:
+        description = describe()
+        description.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
+        return description
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def install_problem_handlers(app: FastAPI) -> None:

@@ -29,6 +29,7 @@ class DrainingServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=host.settings.keep_alive_seconds,
                 timeout_graceful_shutdown=max(1, int(host.settings.grace_seconds)),
             )
         )

@@ -1,0 +1,67 @@
+"""What OpenAPI says of `POST /analyze` beyond its report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sg_common.analysis import AnalysisOptions
+from sg_common.errors import Cancelled, QueueUnavailable, UnexpectedFailure, failures
+from sg_common.serving.problems import reference
+from sg_common.sources.request import S3Request
+
+FAILURES = [kind for kind in failures() if kind not in (Cancelled, QueueUnavailable, UnexpectedFailure)]
+"""What a caller may be answered instead of a report; anything else is a bug."""
+
+
+def _as_text(schema: dict[str, Any]) -> None:
+    """An option that comes as text is left out where it is not chosen: there is no text for null."""
+    variants = [entry for entry in schema.pop("anyOf", []) if entry.get("type") != "null"]
+    schema.update(*variants)
+
+
+def _options_as_text(schema: dict[str, Any]) -> None:
+    for name in AnalysisOptions.model_fields:
+        _as_text(schema["properties"][name])
+
+
+class AnalyzeForm(AnalysisOptions):
+    """A form with the file and the options."""
+
+    model_config = ConfigDict(json_schema_extra=_options_as_text)
+
+    file: bytes = Field(description="the media file")
+
+
+def _parameters() -> list[dict[str, Any]]:
+    properties = AnalysisOptions.model_json_schema()["properties"]
+    for schema in properties.values():
+        _as_text(schema)
+    return [
+        {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": schema}
+        for name, schema in properties.items()
+    ]
+
+
+MODELS: tuple[type[BaseModel], ...] = (AnalyzeForm, S3Request)
+"""What `operation` refers to by name."""
+
+
+def operation(*, keys: bool) -> dict[str, Any]:
+    """The parts of the operation that FastAPI can't tell from the route.
+
+    Args:
+        keys: whether callers need one.
+    """
+    body = {
+        "required": True,
+        "description": "A form, JSON that names an object in a bucket, or the media file itself under any other type.",
+        "content": {
+            "multipart/form-data": {"schema": reference(AnalyzeForm)},
+            "application/json": {"schema": reference(S3Request)},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+    anybody: dict[str, Any] = {} if keys else {"security": [{}]}
+    return {"requestBody": body, "parameters": _parameters(), **anybody}

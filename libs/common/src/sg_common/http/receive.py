@@ -1,0 +1,86 @@
+"""A request's file and options, however they come: a form, JSON that names an object, or the file as the body."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+
+from sg_common.analysis import AnalysisOptions, Job
+from sg_common.aws.objects import S3Object
+from sg_common.errors import EncodedBody, InvalidOption, MalformedRequest
+from sg_common.http.pool import Ticket
+from sg_common.http.state import ServiceState
+from sg_common.http.upload import UploadLimits, receive_body, receive_form
+from sg_common.sources.request import S3Request, read_options, read_request
+
+MAX_JSON_BYTES = 64 * 1024
+
+
+async def receive(state: ServiceState, request: Request, ticket: Ticket, path: Path) -> tuple[str, AnalysisOptions]:
+    """Bring the request's file to `path`; where it came from (`upload` or `s3`), and the options.
+
+    Raises:
+        ServiceError: as in `sg_common.errors`.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise EncodedBody(f"the body is sent with Content-Encoding: {encoding[:100]}; send the file as it is, without")
+    asked = _query_options(request)
+    settings = state.settings
+    limits = UploadLimits(
+        settings.max_upload_bytes, settings.upload_stall_seconds, settings.upload_min_bytes_per_second
+    )
+    match request.headers.get("content-type", "").partition(";")[0].strip().lower():
+        case "multipart/form-data":
+            return "upload", _joined(asked, read_options(await receive_form(request, path, limits)))
+        case "application/json":
+            body = read_request(S3Request, await _read_json(request, settings.upload_stall_seconds))
+            options = _joined(asked, body.options())
+            target = S3Object(body.s3_bucket, body.s3_key)
+            job = Job(settings.request_timeout_seconds)
+            await state.pool.fetch(ticket, job, lambda: state.s3.fetch(target, path, job), gone(request))
+            return "s3", options
+        case _:
+            # Whatever else it is called: curl --data-binary, for one, calls it a form.
+            await receive_body(request, path, limits)
+            return "upload", asked
+
+
+def _query_options(request: Request) -> AnalysisOptions:
+    given = request.query_params.multi_items()
+    texts = dict(given)
+    if len(texts) < len(given):
+        raise InvalidOption("an option is given twice in the query; send it once")
+    return read_options(texts)
+
+
+def _joined(query: AnalysisOptions, body: AnalysisOptions) -> AnalysisOptions:
+    if twice := query.model_fields_set & body.model_fields_set:
+        raise InvalidOption(f"{min(twice)}: given in the query and in the body; send it once")
+    return query.model_copy(update=body.model_dump(exclude_unset=True))
+
+
+async def _read_json(request: Request, within_seconds: float) -> Any:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(within_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_JSON_BYTES:
+                    raise MalformedRequest("the JSON body is far larger than a bucket and a key need")
+    except TimeoutError as error:
+        raise MalformedRequest("the JSON body did not arrive in time") from error
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedRequest("the body is not valid JSON") from error
+
+
+async def gone(request: Request) -> None:
+    """Return when the client has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

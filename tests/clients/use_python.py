@@ -1,0 +1,53 @@
+"""Uses the client that openapi-python-client made for the test service at the address given."""
+
+# mypy: disable-error-code="import-not-found"
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+
+from made_client import AuthenticatedClient, Client
+from made_client.api.default import analyze, ready
+from made_client.models import (
+    AnalyzeForm,
+    AnalyzeFormPolicy,
+    AnalyzePolicy,
+    BytesReport,
+    Problem,
+    Readiness,
+    S3Request,
+    Verdict,
+)
+from made_client.types import File
+
+
+def media(data: bytes) -> File:
+    return File(payload=BytesIO(data), file_name="clip.mp4", mime_type="video/mp4")
+
+
+def main(address: str) -> None:
+    client = Client(base_url=address)
+    assert isinstance(ready.sync(client=client), Readiness)
+
+    report = analyze.sync(client=client, body=media(b"MEDIA film"), sample_rate=3, policy=AnalyzePolicy.HIGH_RECALL)
+    assert isinstance(report, BytesReport)
+    assert (report.sample_rate, report.policy, report.verdict) == (3, "high_recall", Verdict.UNCERTAIN)
+    assert report.thresholds.likely_deepfake == 0.3
+    assert report.policy_rates is None
+
+    form = AnalyzeForm(file=media(b"MEDIA film"), sample_rate=5, policy=AnalyzeFormPolicy.LOW_FALSE_ALARM)
+    report = AuthenticatedClient(base_url=address, token="any")
+    report = analyze.sync(client=report, body=form)
+    assert isinstance(report, BytesReport)
+    assert (report.sample_rate, report.bytes_read) == (5, 10)
+    assert report.policy_rates.detection_rate == 0.5
+
+    for body, status in ((media(b"text"), 415), (S3Request(s3_bucket="media", s3_key="clip.mp4"), 403)):
+        problem = analyze.sync(client=client, body=body)
+        assert isinstance(problem, Problem)
+        assert problem.status == status
+        assert problem.detail
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
