@@ -149,7 +149,7 @@ def planned(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> list[Obj
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
     terraform = copy_of_configuration(folder, AWS_ENDPOINT_URL=emulator, **keys)
     # The emulator knows no add-ons and no AMIs of EKS, and so not which are the newest.
-    held = dict.fromkeys(("vpc-cni", "kube-proxy", "coredns", "metrics-server"), "v1")
+    held = dict.fromkeys(("vpc-cni", "kube-proxy", "coredns", "metrics-server"), "v1.0.0-eksbuild.1")
     pins = [f"-var=addon_versions={json.dumps(held)}", "-var=node_release_version=1.35.0-20261101"]
     terraform.run("plan", "-input=false", f"-out={folder / 'plan'}", *pins)
     shown = json.loads(terraform.run("show", "-json", str(folder / "plan")))
@@ -301,7 +301,10 @@ def test_keda_reads_the_queues_that_the_workers_serve(
     (statement,) = infrastructure.policies(infrastructure.outputs["keda_role_arn"])
     readable = set(statement["Resource"])
     by_url = {queue["url"]: queue["arn"] for queue in infrastructure.of("aws_sqs_queue")}
-    for item in live_cluster.all("scaledobjects", NAMESPACE):
+    found = live_cluster.all("scaledobjects", NAMESPACE)
+    by_queue = [item for item in found if item["spec"]["triggers"][0]["type"] == "aws-sqs-queue"]
+    assert {item["spec"]["scaleTargetRef"]["name"] for item in by_queue} == {f"{name}-worker" for name in SERVICES}
+    for item in by_queue:
         url = item["spec"]["triggers"][0]["metadata"]["queueURL"]
         assert url == environment(pods[item["spec"]["scaleTargetRef"]["name"]])["SG_QUEUE_URL"]
         assert by_url[url] in readable

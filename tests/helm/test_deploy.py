@@ -203,8 +203,8 @@ def test_a_prometheus_in_the_cluster_is_used(deployed: Deployed, live_cluster: F
     try:
         ended = deployed.checkout.run("--yes", "--http", "--from", "keda", FAIL_ON="^kubectl rollout")
     finally:
+        # Its kinds stay: Helm has to know them to take the release's monitors away again.
         live_cluster.delete("prometheuses", "observing", "kps")
-        live_cluster.missing.add("monitoring.coreos.com/v1")
     assert "deploy: step 'wait' failed" in ended.stdout, ended.stdout[-3000:]
     operator = given_values(live_cluster, "keda", "keda")["prometheus"]["operator"]
     assert operator == {"enabled": True, "serviceMonitor": {"enabled": True, "additionalLabels": {"release": "kps"}}}
@@ -222,6 +222,7 @@ def test_values_outrank_the_scripts_own(deployed: Deployed, live_cluster: FakeCl
     assert scaled is not None
     assert [trigger["type"] for trigger in scaled["spec"]["triggers"]] == ["cpu"]
     assert not live_cluster.all("interceptorroutes", NAMESPACE)
+    assert not live_cluster.all("servicemonitors", NAMESPACE), "the Prometheus of the test before is gone"
 
 
 def test_a_cluster_that_nobody_could_reach_is_not_made(deployed: Deployed, tmp_path: Path) -> None:
@@ -269,6 +270,7 @@ def test_stops_at_a_failure_and_says_how_to_resume(step: str, deployed: Deployed
     tag = "other" if step == "push" else deployed.tag
     ended = deployed.checkout.run("--yes", "--tag", tag, "--from", step, FAIL_ON=FAILURES[step])
     assert ended.returncode != 0, ended.stdout[-3000:]
+    assert ": told to fail" in ended.stdout, "and by nothing else"
     assert steps_of(ended.stdout) == [step]
     assert f"deploy: step '{step}' failed" in ended.stdout
     resume = ended.stdout.strip().splitlines()[-1]
@@ -302,6 +304,7 @@ def test_pods_that_do_not_start_fail_the_deployment(
     finally:
         live_cluster.broken.clear()
     assert ended.returncode != 0
+    assert "Deployment/silver-guardian/audio-analyzer not ready" in ended.stdout, ended.stdout[-3000:]
     assert "deploy: step 'chart' failed" in ended.stdout
 
 

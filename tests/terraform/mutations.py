@@ -116,13 +116,14 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-def run(folder: Path, test: str, path: str, text: str, becomes: str) -> str | None:
-    """The run that fails by the mutation; None if it survives."""
+def run(folder: Path, test: str, path: str = "", text: str = "", becomes: str = "") -> str | None:
+    """The run that fails by the mutation, or, without one, fails anyway; None if all pass."""
     terraform = copy_of_configuration(folder)
-    target = folder / path
-    source = target.read_text()
-    assert text in source, f"{path} no longer holds {text!r}"
-    target.write_text(source.replace(text, becomes, 1))
+    if path:
+        target = folder / path
+        source = target.read_text()
+        assert text in source, f"{path} no longer holds {text!r}"
+        target.write_text(source.replace(text, becomes, 1))
     done = subprocess.run(
         terraform.command("test", f"-filter=tests/{test}.tftest.hcl"),
         env=terraform.variables, capture_output=True, text=True, check=False,
@@ -137,6 +138,13 @@ def main() -> int:
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     chosen = [m for m in MUTATIONS if any(word in part for part in m)]
     survivors = 0
+    # Tests that fail anyway would notice everything.
+    for test in sorted({mutation[0] for mutation in chosen}):
+        with tempfile.TemporaryDirectory() as scratch:
+            failing = run(Path(scratch) / "terraform", test)
+        if failing:
+            print(f"tests/{test}.tftest.hcl fails without a mutation: {failing}")
+            return 1
     for number, (test, path, text, becomes) in enumerate(chosen, 1):
         with tempfile.TemporaryDirectory() as scratch:
             caught = run(Path(scratch) / "terraform", test, path, text, becomes)
