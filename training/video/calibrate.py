@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sg_common.bundle import calibration
+from sg_common import verdict
 from sg_common.bundle.spec import FaceSpec, read_task
 from sg_common.verdict import DEFAULT_POLICY, Policy
 
@@ -13,13 +13,13 @@ from training.video.operating import POLICIES, Conditions, choose, nested_points
 from training.video.rates import by_clip, nested, pooled
 
 
-def measured_point(conditions: Conditions, policy: Policy) -> calibration.OperatingPoint:
+def measured_point(conditions: Conditions, policy: Policy) -> verdict.OperatingPoint:
     """A policy's thresholds, with its rates over all conditions at thresholds that never met the clip's fold."""
     low, high = choose(conditions, POLICIES[policy]).probabilities()
     calls = list(nested(conditions, nested_points(conditions, POLICIES[policy])).values())
     genuine, alarms = pooled(calls, 0, lambda _: True)
     rate = by_clip(alarms, genuine)
-    return calibration.OperatingPoint(
+    return verdict.OperatingPoint(
         likely_authentic=low,
         likely_deepfake=high,
         false_alarm_rate=round(rate.value, 4),

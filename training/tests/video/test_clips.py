@@ -14,8 +14,8 @@ from sg_common.analysis import AnalysisOptions, Job
 from video_analyzer.analyzer import VideoAnalyzer
 
 from testbed.face_model import write_green_bundle
+from testbed.faces import ASTRONAUT, HOPPER, Actor, scene
 from testbed.media import write_video
-from training.tests.video.conftest import draw_face
 from training.video.clips import Reader, judge_all, read_clips
 from training.video.recompress import AS_FOUND, CONDITIONS, Condition, recompress
 
@@ -24,12 +24,11 @@ MODELS = Path(__file__).resolve().parents[3] / "models"
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two clips of a drawn face, one of them seen by the bundle, and one without any face."""
+    """Two clips of a face, one of them seen by the bundle, and one without any face."""
     folder = tmp_path_factory.mktemp("clips")
-    for name in ("a", "b"):
-        face = draw_face(np.random.default_rng(ord(name)), 224)
-        write_video(folder / f"{name}.mp4", size=(224, 224), frames=12, picture=lambda *_, f=face: f)
-    write_video(folder / "none.mp4", size=(224, 224), frames=12)
+    for name, portrait in (("a", ASTRONAUT), ("b", HOPPER)):
+        write_video(folder / f"{name}.mp4", size=(320, 240), frames=20, picture=scene(Actor(portrait)))
+    write_video(folder / "none.mp4", size=(320, 240), frames=12)
     rows = ["path\tlabel\tmethod_or_source\tseen_by_3_2_0", "a.mp4\treal\tx\tno", "b.mp4\treal\tx\tyes"]
     (folder / "manifest.tsv").write_text("\n".join([*rows, "none.mp4\tfake\ty\tno"]) + "\n")
     return folder
@@ -93,7 +92,7 @@ def test_compression_keeps_frames_and_times_and_costs_detail(corpus: Path, tmp_p
     recompress(corpus / "a.mp4", tmp_path / "small.mp4", Condition(40, 0.75))
     before, after = (_frames(path) for path in (corpus / "a.mp4", tmp_path / "small.mp4"))
     assert [time for time, _ in before] == pytest.approx([time for time, _ in after], abs=1e-3)
-    assert after[0][1].shape == (168, 168, 3)
+    assert after[0][1].shape == (180, 240, 3)
     assert (tmp_path / "small.mp4").stat().st_size < (corpus / "a.mp4").stat().st_size
 
 
