@@ -14,6 +14,10 @@ from tests.e2e.conftest import Running
 AUDIO_FIELDS = {
     "deepfake_probability": float,
     "probability": float,
+    "sha256": str,
+    "policy": str,
+    "thresholds": dict,
+    "policy_rates": (dict, type(None)),
     "verdict": str,
     "status": str,
     "audio_duration": float,
@@ -27,6 +31,10 @@ AUDIO_FIELDS = {
 VIDEO_FIELDS = {
     "manipulation_probability": float,
     "probability": float,
+    "sha256": str,
+    "policy": str,
+    "thresholds": dict,
+    "policy_rates": (dict, type(None)),
     "verdict": str,
     "status": str,
     "total_frames": int,

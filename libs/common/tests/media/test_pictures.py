@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.packet import PacketSideData
+from av.packet import PacketSideData, packet_sidedata_type_from_literal
 from sg_common.media import FrameBudget
 from sg_decoder.picture import geometry
 
@@ -138,7 +138,7 @@ def test_a_kind_of_side_data_from_a_later_ffmpeg(tmp_path: Path) -> None:
     with av.open(str(path)) as source:
         stream = source.streams.video[0]
         packet = next(source.demux(stream))
-        PacketSideData("lcevc", 16).to_packet(packet)  # type: ignore[call-arg,arg-type]
+        PacketSideData(packet_sidedata_type_from_literal("lcevc"), 16).to_packet(packet)  # type: ignore[call-arg,arg-type]
         frames = [*stream.codec_context.decode(packet), *stream.codec_context.decode(None)]
         with pytest.raises(KeyError):
             frames[0].side_data["LCEVC"]  # type: ignore[typeddict-item]

@@ -38,7 +38,7 @@ class Item:
             version_id=self.version.version_id,
             **self.options.model_dump(),
         )
-        return message.model_dump_json(exclude_none=True)
+        return message.model_dump_json(exclude_defaults=True)
 
 
 class Submission:
