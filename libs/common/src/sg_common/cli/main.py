@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -12,7 +13,7 @@ from sg_common.cli.output import say
 from sg_common.cli.serve import add_serve_arguments, run_serve
 from sg_common.cli.status import ExitStatus, ended
 from sg_common.cli.submit import add_submit_arguments, run_submit
-from sg_common.errors import SettingsError
+from sg_common.errors import ConfigurationError, SettingsError
 from sg_common.observability import configure_logging
 from sg_common.service import AnalyzerService, installed_services
 
@@ -86,7 +87,14 @@ def _stay(service: AnalyzerService, verb: str | None) -> int:
         from sg_common.worker.app import work as stay  # noqa: PLC0415
     else:
         from sg_common.http.app import serve as stay  # noqa: PLC0415
-    stay(service, settings)
+    try:
+        stay(service, settings)
+    except ConfigurationError as error:
+        if settings.log_format != "json":
+            raise
+        # Whoever reads a service's log by machine must find there why it ended.
+        logging.getLogger(__name__).critical("%s", error)
+        return ExitStatus.CONFIGURATION
     return ExitStatus.DONE
 
 
