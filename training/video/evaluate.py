@@ -206,7 +206,7 @@ def figures(conditions: Conditions, shipped: Calibration) -> str:
         "none of which the detector saw.",
         "### Called at thresholds that never met the clip's fold", condition_table(calls),
         f"Expected calibration error over all conditions (sources evened, even odds): {error:.3f}.",
-        "### Policies: rates over all conditions, at thresholds that never met the clip's fold", policy_table(shipped),
+        "### Policies: rates as found, at thresholds that never met the clip's fold", policy_table(shipped),
         "### The same clips at the shipped thresholds (flattered: chosen on these clips)", flattered_table(flattered),
         "### False alarms by camera", camera_table(calls),
         "### By size of the face, all conditions", size_table(calls),
