@@ -41,10 +41,11 @@ def fit(logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) 
     return PlattScaling(temperature=float(scale / beta[0]), bias=float(beta[1]))
 
 
-def threshold_for_false_alarm(genuine: ArrayLike, rate: float) -> float:
-    """Lowest threshold at or above which at most `rate` of the genuine scores lie."""
-    s = np.sort(np.asarray(genuine, dtype=np.float64))[::-1]
-    allowed = int(np.floor(rate * s.size))
-    if allowed >= s.size:
-        return float(s[-1])
-    return float(np.nextafter(s[allowed], np.inf))
+def threshold_for_false_alarm(genuine: ArrayLike, rate: float, weights: ArrayLike | None = None) -> float:
+    """Lowest threshold at or above which at most `rate` of the genuine scores lie, or of their weight. Shapes (N,)."""
+    s = np.asarray(genuine, dtype=np.float64)
+    w = np.ones_like(s) if weights is None else np.asarray(weights, dtype=np.float64)
+    order = np.argsort(-s)
+    above = np.cumsum(w[order]) / w.sum()
+    allowed = int(np.searchsorted(above, rate, side="right"))
+    return float(np.nextafter(s[order][allowed], np.inf)) if allowed < s.size else float(s[order][-1])

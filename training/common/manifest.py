@@ -106,10 +106,13 @@ def split(samples: Sequence[Sample], fold: int | None) -> tuple[list[int], list[
     return train, held_out
 
 
-def sampling_weights(samples: Sequence[Sample], fake_share: float = 0.5) -> list[float]:
-    """Weights (sum 1) that sample each source by the root of its size and fakes with probability `fake_share`."""
+def sampling_weights(samples: Sequence[Sample], fake_share: float = 0.5, damping: float = 0.5) -> list[float]:
+    """Weights (sum 1) that sample fakes with probability `fake_share` and each source by a power of its size.
+
+    `damping` 0.5: by the root of its size; 1: every source alike.
+    """
     sizes = Counter((s.label, s.source) for s in samples)
-    weights = [sizes[s.label, s.source] ** -0.5 for s in samples]
+    weights = [sizes[s.label, s.source] ** -damping for s in samples]
     totals = [sum(w for w, s in zip(weights, samples, strict=True) if s.label == label) for label in (0, 1)]
     shares = (1.0 - fake_share, fake_share) if all(totals) else (1.0, 1.0)
     return [w * shares[s.label] / totals[s.label] for w, s in zip(weights, samples, strict=True)]

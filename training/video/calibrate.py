@@ -26,9 +26,9 @@ def measured_point(conditions: Conditions, policy: Policy) -> verdict.OperatingP
     return verdict.OperatingPoint(
         likely_authentic=low,
         likely_deepfake=high,
-        false_alarm_rate=round(rate.value, 4),
-        false_alarm_interval=(round(rate.low, 4), round(rate.high, 4)),
-        detection_rate=round(float(parts_of(calls, 1)[1].mean()), 4),
+        false_alarm_rate=rate.value,
+        false_alarm_interval=(rate.low, rate.high),
+        detection_rate=float(parts_of(calls, 1)[1].mean()),
     )
 
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
-from hashlib import blake2b
 from pathlib import Path
 
 from sg_common.analysis import AnalysisOptions, Job
@@ -27,7 +26,7 @@ from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import TrackingRules
 
 from training.common.command import log
-from training.common.content import key_of
+from training.common.content import digest, key_of
 from training.common.manifest import Sample, read_manifest
 from training.video.recompress import CONDITIONS, recompress
 
@@ -67,7 +66,7 @@ class Reader:
 
     def path_of(self, clip: Path, condition: str) -> Path:
         """The file that keeps a clip's judgement."""
-        return self.folder / f"{key_of(_digest(clip), CONDITIONS[condition], _path_key(self))}.json"
+        return self.folder / f"{key_of(digest(clip), CONDITIONS[condition], _path_key(self))}.json"
 
     def judge(self, clip: Path, condition: str) -> Judgement:
         """Judge one clip under one condition."""
@@ -116,10 +115,6 @@ def _path_key(reader: Reader) -> str:
         QualityGates(settings.video_min_face_pixels or 0.0),
         TrackingRules(),
     )
-
-
-def _digest(path: Path) -> str:
-    return blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def judge_all(

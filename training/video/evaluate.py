@@ -7,6 +7,7 @@ clips, stand beside them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
@@ -76,48 +77,36 @@ def flattered_table(calls: Mapping[str, Called]) -> str:
     return table(header, rows)
 
 
-def kind_table(
-    calls: Mapping[str, Called], label: int, title: str, kinds: Mapping[str, Callable[[Sample], bool]]
-) -> str:
-    """Shares of kinds of clips that are called fake, as found and over all conditions."""
-    rows: list[Row] = []
-    for kind, member in kinds.items():
-        as_found, every = pooled([calls[AS_FOUND]], label, member), pooled(list(calls.values()), label, member)
-        if len(as_found[0]) >= FEWEST_CLIPS:
-            sources = len({s.source for s in as_found[0]})
-            rows.append((kind, len(as_found[0]), sources, *(percent(by_clip(f, s)) for s, f in (as_found, every))))
-    of = "methods" if label else "sources"
-    return table((title, "clips", of, "called fake as found", "over all conditions"), rows)
+def shares(
+    calls: Mapping[str, Called], label: int, member: Callable[[Sample], bool]
+) -> tuple[int, int, tuple[str, str]]:
+    """Of one label's clips that pass a test: how many as found, of how many sources, and the shares called fake, as
+    found and over all conditions."""
+    found, every = (pooled(chosen, label, member) for chosen in ([calls[AS_FOUND]], list(calls.values())))
+    rates = percent(by_clip(*found)), percent(by_clip(*every))
+    return len(found[1]), len({s.source for s in found[1]}), rates
 
 
 def camera_table(calls: Mapping[str, Called]) -> str:
     """False alarms of every kind of camera with enough clips."""
-    cameras = sorted({s.fields.get("camera", "") for s in calls[AS_FOUND].scores.samples if s.label == 0} - {""})
-    return kind_table(calls, 0, "camera", {c: lambda s, c=c: s.fields.get("camera") == c for c in cameras})  # type: ignore[misc]
+    genuine = calls[AS_FOUND].scores.of(0).samples
+    counts = Counter(s.fields["camera"] for s in genuine if s.fields.get("camera"))
+    rows: list[Row] = []
+    for camera in sorted(camera for camera, count in counts.items() if count >= FEWEST_CLIPS):
+        clips, sources, rates = shares(calls, 0, lambda s, c=camera: s.fields.get("camera") == c)  # type: ignore[misc]
+        rows.append((camera, clips, sources, *rates))
+    return table(("camera", "clips", "sources", "called fake as found", "over all conditions"), rows)
 
 
 def family_table(calls: Mapping[str, Called]) -> str:
     """AUC of every family of fakes against all genuine clips, and its rates."""
-    made = calls[AS_FOUND]
+    scores = calls[AS_FOUND].scores
+    counts = Counter(s.family for s in scores.of(1).samples)
     rows: list[Row] = []
-    for family in sorted({s.family for s in made.scores.samples if s.label}):
-        part = made.scores.where(lambda s, f=family: s.label == 0 or s.family == f)  # type: ignore[misc]
-        if part.labels.sum() < FEWEST_CLIPS:
-            continue
-        as_found, every = (
-            pooled(list(c), 1, lambda s, f=family: s.family == f)  # type: ignore[misc]
-            for c in ([made], calls.values())
-        )
-        rows.append(
-            (
-                family,
-                int(part.labels.sum()),
-                len({s.source for s in as_found[0]}),
-                part.interval(auc),
-                percent(by_clip(as_found[1], as_found[0])),
-                percent(by_clip(every[1], every[0])),
-            )
-        )
+    for family in sorted(family for family, count in counts.items() if count >= FEWEST_CLIPS):
+        part = scores.where(lambda s, f=family: s.label == 0 or s.family == f)  # type: ignore[misc]
+        clips, methods, rates = shares(calls, 1, lambda s, f=family: s.family == f)  # type: ignore[misc]
+        rows.append((family, clips, methods, part.interval(auc), *rates))
     return table(("family", "clips", "methods", "AUC as found", "called fake as found", "over all conditions"), rows)
 
 
@@ -151,7 +140,7 @@ def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]
     for fold in points:
         own = calls[AS_FOUND].scores.where(lambda s, k=fold: s.fold == k)  # type: ignore[misc]
         rates = [
-            percent(float(pooled(chosen, label, lambda s, k=fold: s.fold == k)[1].mean()))  # type: ignore[misc]
+            percent(float(pooled(chosen, label, lambda s, k=fold: s.fold == k)[0].mean()))  # type: ignore[misc]
             for label in (0, 1)
             for chosen in ([calls[AS_FOUND]], list(calls.values()))
         ]

@@ -12,7 +12,7 @@ from sg_common.bundle.calibration import PlattScaling
 from sg_common.verdict import DECIMALS, DEFAULT_POLICY, Policy
 
 from training.common.calibration import fit, threshold_for_false_alarm
-from training.common.manifest import Sample
+from training.common.manifest import Sample, sampling_weights
 from training.common.scores import Array, Scores
 from training.video.clips import Judgement
 
@@ -56,30 +56,9 @@ def judged(samples: Sequence[Sample], judgements: Mapping[str, Sequence[Judgemen
     return scores
 
 
-def restrict(conditions: Conditions, keep: Callable[[Sample], bool]) -> dict[str, ClipScores]:
-    """The scores of some samples under each condition."""
-    return {name: scores.where(keep) for name, scores in conditions.items()}
-
-
 def source_weights(samples: Sequence[Sample]) -> Array:
     """Weights with which every source of a label counts the same, and both labels the same; mean 1, shape (N,)."""
-    sizes: dict[tuple[int, str], int] = {}
-    for s in samples:
-        sizes[s.label, s.source] = sizes.get((s.label, s.source), 0) + 1
-    weights = np.array([1 / sizes[s.label, s.source] for s in samples])
-    labels = np.array([s.label for s in samples])
-    present = np.unique(labels)
-    for label in present:
-        weights[labels == label] *= len(weights) / len(present) / weights[labels == label].sum()
-    return weights
-
-
-def weighted_threshold(values: Array, weights: Array, rate: float) -> float:
-    """Lowest threshold at or above which at most a ``rate`` of the weight lies."""
-    order = np.argsort(-values)
-    above = np.cumsum(weights[order]) / weights.sum()
-    allowed = int(np.searchsorted(above, rate, side="right"))
-    return float(np.nextafter(values[order][min(allowed, len(order) - 1)], np.inf))
+    return np.array(sampling_weights(samples, damping=1.0)) * len(samples)
 
 
 @dataclass(frozen=True)
@@ -109,11 +88,11 @@ def choose(
     alarms = []
     for genuine in (scores.of(0) for scores in conditions.values()):
         alarms.append(threshold_for_false_alarm(genuine.logits, false_alarms))
-        alarms.append(weighted_threshold(genuine.logits, source_weights(genuine.samples), false_alarms))
+        alarms.append(threshold_for_false_alarm(genuine.logits, false_alarms, source_weights(genuine.samples)))
     parts = list(conditions.values())
     fakes = [scores.of(1) for scores in parts]
     low, evened = np.concatenate([-s.logits for s in fakes]), np.concatenate([source_weights(s.samples) for s in fakes])
-    cleared = (-threshold_for_false_alarm(low, misses), -weighted_threshold(low, evened, misses))
+    cleared = (-threshold_for_false_alarm(low, misses), -threshold_for_false_alarm(low, misses, evened))
     platt = fit(
         np.concatenate([s.logits for s in parts]),
         np.concatenate([s.labels for s in parts]),
@@ -144,6 +123,9 @@ def nested_points(conditions: Conditions, false_alarms: float = POLICIES[DEFAULT
     folds = {s.fold for scores in conditions.values() for s in scores.offered}
 
     def others(fold: int) -> dict[str, ClipScores]:
-        return restrict(conditions, lambda s: s.fold != fold and fold not in s.also_held_out)
+        def unmet(sample: Sample) -> bool:
+            return sample.fold != fold and fold not in sample.also_held_out
+
+        return {name: scores.where(unmet) for name, scores in conditions.items()}
 
     return {fold: choose(others(fold), false_alarms) for fold in sorted(folds)}

@@ -42,12 +42,12 @@ def nested(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> dict
     return {name: called(scores, [points[s.fold] for s in scores.samples]) for name, scores in conditions.items()}
 
 
-def pooled(calls: Sequence[Called], label: int, member: Callable[[Sample], bool]) -> tuple[list[Sample], Flags]:
-    """Samples of one label that pass a test, of several conditions, and which were called fake."""
+def pooled(calls: Sequence[Called], label: int, member: Callable[[Sample], bool]) -> tuple[Flags, list[Sample]]:
+    """Which samples of one label that pass a test were called fake, of several conditions, and these samples."""
     samples, flags = [], []
     for made in calls:
         for sample, fake in zip(*parts_of(made, label)[:2], strict=True):
             if member(sample):
                 samples.append(sample)
                 flags.append(bool(fake))
-    return samples, np.array(flags, np.bool_)
+    return np.array(flags, np.bool_), samples

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.common.calibration import threshold_for_false_alarm
 from training.common.manifest import Sample
 from training.video.clips import Judgement
 from training.video.operating import (
@@ -16,7 +17,6 @@ from training.video.operating import (
     judged,
     nested_points,
     source_weights,
-    weighted_threshold,
 )
 
 
@@ -55,7 +55,7 @@ def test_a_large_source_and_a_small_one_both_count() -> None:
     weights = source_weights(genuine.samples)
     assert weights.mean() == pytest.approx(1)
     assert weights[:10].sum() == pytest.approx(10 * weights[10:].sum())
-    assert weighted_threshold(genuine.logits, weights, 0.05) > 3
+    assert threshold_for_false_alarm(genuine.logits, 0.05, weights) > 3
     fakes = [sample(f"f{i}", 1) for i in range(10)]
     both = scores([*genuine.samples, *fakes], [*logits, *np.linspace(2, 5, 10)])
     assert choose({"a": both}, false_alarms=0.05).deepfake > 3

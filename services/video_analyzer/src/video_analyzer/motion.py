@@ -70,6 +70,8 @@ class FaceMotion:
         """
         self._start = time if self._start is None else self._start
         self.seconds = time - self._start
+        if self.different == MOST_DIFFERENT and self._moving >= LEAST_MOVING:
+            return  # nothing more is asked of this face
         face = view(box)
         # At one place, since a box that trembles makes many pictures of one; a face that travels leaves its place.
         if self.different < MOST_DIFFERENT and all(
