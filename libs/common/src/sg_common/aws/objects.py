@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
@@ -31,6 +31,12 @@ class S3Object:
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
+
+    @classmethod
+    def parse(cls, address: str) -> Self:
+        """What `s3://BUCKET/KEY` names; the parts that it lacks are empty."""
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        return cls(bucket, key)
 
 
 @dataclass(frozen=True)

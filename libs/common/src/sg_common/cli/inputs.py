@@ -140,10 +140,10 @@ def _target(address: str) -> S3Object:
             f"{address}: files, s3://BUCKET/KEY and standard input can be read; "
             f"fetch it first, as in `curl -fL {address} | silver-guardian analyze -`"
         )
-    bucket, _, key = address.removeprefix("s3://").partition("/")
-    if not bucket or not key or key.endswith("/"):
+    target = S3Object.parse(address)
+    if not target.bucket or not target.key or target.key.endswith("/"):
         raise MalformedRequest(f"{address}: name one object as s3://BUCKET/KEY; `submit` takes folders")
-    return S3Object(bucket, key)
+    return target
 
 
 def _local(name: str) -> Iterator[Input]:

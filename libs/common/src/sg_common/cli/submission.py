@@ -65,13 +65,13 @@ class Submission:
         return [Item(version, kind, options[kind]) for version in versions for kind in self._queues]
 
     def _versions(self, address: str) -> Iterator[S3Version]:
-        bucket, _, key = address.removeprefix("s3://").partition("/")
-        if key and not key.endswith("/"):
-            yield self._store.stat(S3Object(bucket, key))
+        target = S3Object.parse(address)
+        if target.key and not target.key.endswith("/"):
+            yield self._store.stat(target)
             return
-        for found, _ in self._store.keys(bucket, key):
+        for found, _ in self._store.keys(target.bucket, target.key):
             if self._results.is_media(found):
-                yield self._store.stat(S3Object(bucket, found))
+                yield self._store.stat(S3Object(target.bucket, found))
 
     def disregard_known(self, item: Item) -> None:
         """From now on, results of the models that have answered for this item do not count."""
