@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from av.packet import Packet
@@ -11,7 +12,7 @@ HIDDEN, SECOND_FIELD, LEADING = 2, 4, 8
 """Nothing is shown; the packet completes the frame of the one before; the frame needs one before its key frame."""
 
 HEADER_BYTES = 64  # more than a slice header's first fields or a parameter set before its resolution need
-START_CODE = b"\0\0\1"
+START_CODE = re.compile(b"\0\0\1")
 SCALING_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 VP8_SHOW_FRAME = 0x10
 HEVC_SKIPPED_LEADING = range(8, 10)  # NAL unit types of ITU-T H.265, table 7-1
@@ -79,20 +80,19 @@ class _Bits:
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
 
-def _units(data: bytes, length_size: int) -> Iterator[bytes]:
+def _units(data: memoryview, length_size: int) -> Iterator[bytes]:
     """The beginning of each NAL unit: after start codes (`length_size` 0) or after lengths of so many bytes."""
     if length_size:
         place = 0
         while place + length_size < len(data):
             size = int.from_bytes(data[place : place + length_size])
             place += length_size
-            yield data[place : place + min(size, HEADER_BYTES)]
+            yield bytes(data[place : place + min(size, HEADER_BYTES)])
             place += size
         return
-    place = data.find(START_CODE)
-    while 0 <= place < len(data) - 3:
-        yield data[place + 3 : place + 3 + HEADER_BYTES]
-        place = data.find(START_CODE, place + 3)
+    for code in START_CODE.finditer(data):
+        if code.end() < len(data):
+            yield bytes(data[code.end() : code.end() + HEADER_BYTES])
 
 
 class _Fields:
@@ -106,12 +106,13 @@ class _Fields:
         self._length_size = 0
         self._sequences: dict[int, tuple[int, bool, bool]] = {}
         self._pictures: dict[int, int] = {}
+        self._may_be_fields = False
         self._waiting: tuple[int, bool] | None = None
         if extra[:1] == b"\1":
             self._length_size = (extra[4] & 3) + 1 if len(extra) > 4 else 4
             self._read_configuration(extra)
         else:
-            for unit in _units(extra, 0):
+            for unit in _units(memoryview(extra), 0):
                 self._parameters(unit)
 
     def _read_configuration(self, extra: bytes) -> None:
@@ -128,12 +129,12 @@ class _Fields:
     def mark(self, packet: Packet[VideoStream]) -> int:
         """`SECOND_FIELD` where the packet completes the frame of the packet before."""
         fields: list[tuple[int, bool]] = []
-        for unit in _units(bytes(packet), self._length_size):
+        for unit in _units(memoryview(packet), self._length_size):
             kind = unit[0] & 31
             if kind in (7, 8):
                 self._parameters(unit)
             elif kind in (1, 5):
-                field = self._field(unit)
+                field = self._field(unit) if self._may_be_fields else None
                 if field is None:
                     fields.clear()
                     break  # a whole frame, or nothing known
@@ -183,7 +184,9 @@ class _Fields:
         bits.take(1)
         bits.unsigned()
         bits.unsigned()
-        self._sequences[number] = (frame_num_bits, separate, bool(bits.take(1)))
+        frames_only = bool(bits.take(1))
+        self._sequences[number] = (frame_num_bits, separate, frames_only)
+        self._may_be_fields |= not frames_only
 
     @staticmethod
     def _skip_scaling_list(bits: _Bits, size: int) -> None:
@@ -223,7 +226,7 @@ class _Leading:
 
     def mark(self, packet: Packet[VideoStream]) -> int:
         """`LEADING`, and `HIDDEN` where what the picture refers to is not there."""
-        for unit in _units(bytes(packet), self._length_size):
+        for unit in _units(memoryview(packet), self._length_size):
             kind = unit[0] >> 1 & 63
             if kind in HEVC_ENDS:
                 self._begins = True
