@@ -145,8 +145,10 @@ def test_an_interruption_is_130(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_a_server_that_is_told_to_end_says_how(number: int, status: int, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from sg_common.cli.main import service_main\n"
+        "import signal, sys; from pathlib import Path; from sg_common.cli.main import service_main\n"
         "from testbed.analyzer import bytes_service\n"
+        # As at a terminal: a shell's background jobs are started with this signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"sys.exit(service_main(bytes_service(port=0, work_dir=Path({str(tmp_path)!r}), drain_seconds=0)))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) as process:
