@@ -25,7 +25,7 @@ class Segment(Answer):
 
 
 class Voice(Answer):
-    """What is judged as one voice: the speech of a channel."""
+    """What is judged as one voice: the speech of a channel, or of all channels that carry the same."""
 
     voice: VoiceNumber
     channel: Channel
