@@ -25,6 +25,15 @@ class Stretch:
     probability: float
 
 
+def strongest(logits: Logits, of: int, calibration: StretchCalibration) -> float:
+    """The highest evidence of any run of windows with `logits` (N,), of `of` windows in the file."""
+    sums = np.concatenate([[0.0], np.cumsum(logits)])
+    return max(
+        float(calibration.evidence((sums[count:] - sums[:-count]).max() / count, count, of))
+        for count in range(1, len(logits) + 1)
+    )
+
+
 def find_stretches(logits: Logits, of: int, calibration: StretchCalibration) -> list[Stretch]:
     """The stretches of a voice that count, strongest first.
 
@@ -38,7 +47,7 @@ def find_stretches(logits: Logits, of: int, calibration: StretchCalibration) -> 
     while waiting and len(found) < MOST:
         start, end = waiting.pop()
         part = logits[start:end]
-        probability = float(calibration.probability(_strongest(part, of, calibration)))
+        probability = float(calibration.probability(strongest(part, of, calibration)))
         if probability < NAMED:
             continue
         first, count = _place(part, calibration.within)
@@ -46,15 +55,6 @@ def find_stretches(logits: Logits, of: int, calibration: StretchCalibration) -> 
         rests = [(start, start + first), (start + first + count, end)]
         waiting += [(a, b) for a, b in rests if a < b]
     return sorted(found, key=lambda stretch: (-stretch.probability, stretch.first))
-
-
-def _strongest(logits: Logits, of: int, calibration: StretchCalibration) -> float:
-    """The highest evidence of any run."""
-    sums = np.concatenate([[0.0], np.cumsum(logits)])
-    return max(
-        float(calibration.evidence((sums[count:] - sums[:-count]).max() / count, count, of))
-        for count in range(1, len(logits) + 1)
-    )
 
 
 def _place(logits: Logits, variance: float) -> tuple[int, int]:

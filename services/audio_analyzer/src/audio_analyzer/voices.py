@@ -18,7 +18,7 @@ from audio_analyzer.stretches import NAMED, Stretch, find_stretches
 @dataclass(frozen=True)
 class Judgement:
     """A voice's probability: that of its whole speech, or of its most suspicious stretch where that is higher.
-    `stretches` count, strongest first; the whole voice is one where none within it is."""
+    `stretches` count, strongest first; the whole voice is one where it has no parts to tell apart."""
 
     probability: float
     stretches: Sequence[Stretch]
@@ -35,11 +35,10 @@ def judge(logits: npt.ArrayLike, speech_seconds: float, of: int, calibration: Vo
     """
     values: Logits = np.asarray(logits, np.float64)
     whole = float(calibration.for_speech(speech_seconds).probability(calibration.aggregation(values)))
-    found: list[Stretch] = []
     if calibration.stretches is not None and values.size > 1:
         found = find_stretches(values, of, calibration.stretches)
-    if not found and whole >= NAMED:
-        found = [Stretch(0, values.size, whole)]
+    else:
+        found = [Stretch(0, values.size, whole)] if whole >= NAMED else []
     return Judgement(max([whole, *(stretch.probability for stretch in found)]), found)
 
 
