@@ -24,6 +24,8 @@ AUDIO_FIELDS = {
     "speech_duration": float,
     "sample_rate": int,
     "segments": list,
+    "voices": list,
+    "suspicious_segments": list,
     "model": dict,
     "processing_seconds": float,
     "message": (str, type(None)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,8 +15,8 @@ from sg_common.verdict import Policy, Verdict
 
 from audio_analyzer.model import SAMPLE_RATE, VoiceModel
 from audio_analyzer.quality import BandMeter, CrestMeter, Quality, refusal
-from audio_analyzer.report import AudioReport, Segment
-from audio_analyzer.scoring import ScoredWindow, WindowScorer, segments
+from audio_analyzer.report import AudioReport, Segment, SuspiciousSegment, Voice
+from audio_analyzer.scoring import ScoredWindow, WindowScorer, segments, suspicious_segments
 from audio_analyzer.settings import AudioSettings
 from audio_analyzer.speech import Piece, SpeechStream, VoiceActivity
 from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
@@ -133,13 +133,41 @@ class _Analysis:
             message = UNSCORABLE
         if message is not None:
             message = " ".join(filter(None, (message, cut_off)))
-            return self._answer(quality, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [])
+            return self._answer(quality, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE)
         score = calibration.aggregate([window.logit for window in finite])
-        evidence = segments(finite, calibration, self._settings.audio_max_segments)
-        return self._answer(quality, cut_off, score, calibration.verdict(score, self._policy), evidence)
+        judged = calibration.verdict(score, self._policy)
+        voice = Voice(
+            voice=1,
+            channel=None,
+            first_heard=finite[0].start / SAMPLE_RATE,
+            last_heard=finite[-1].end / SAMPLE_RATE,
+            speech_seconds=quality.speech_seconds,
+            deepfake_probability=score,
+            verdict=judged,
+        )
+        suspicious: list[SuspiciousSegment] = []
+        if judged is not Verdict.LIKELY_AUTHENTIC:
+            suspicious = suspicious_segments(finite, calibration, calibration.at(self._policy))
+        return self._answer(
+            quality,
+            cut_off,
+            score,
+            judged,
+            evidence=segments(finite, calibration, self._settings.audio_max_segments),
+            voices=[voice],
+            suspicious=suspicious,
+        )
 
     def _answer(
-        self, quality: Quality, message: str | None, score: float, judged: Verdict, evidence: list[Segment]
+        self,
+        quality: Quality,
+        message: str | None,
+        score: float,
+        judged: Verdict,
+        *,
+        evidence: Sequence[Segment] = (),
+        voices: Sequence[Voice] = (),
+        suspicious: Sequence[SuspiciousSegment] = (),
     ) -> AudioReport:
         point = self._model.calibration.at(self._policy)
         return AudioReport(
@@ -153,7 +181,9 @@ class _Analysis:
             audio_duration=quality.audio_seconds,
             speech_duration=quality.speech_seconds,
             sample_rate=SAMPLE_RATE,
-            segments=evidence,
+            segments=list(evidence),
+            voices=list(voices),
+            suspicious_segments=list(suspicious),
             model=self._model.info,
             processing_seconds=self._job.elapsed(),
             message=message,
