@@ -40,16 +40,12 @@ CUT_OFF = reason(
 NOT_APPLICABLE = reason("not_applicable", "There was nothing to judge: {detail}")
 FAILED = reason("failed", "The file could not be judged: {detail}")
 
-SCORE_LOW = reason(
-    "score_low", "The score is {score}; below {likely_authentic} a file is called likely authentic."
-)
+SCORE_LOW = reason("score_low", "The score is {score}; below {likely_authentic} a file is called likely authentic.")
 SCORE_BETWEEN = reason(
     "score_between",
     "The score is {score}, between {likely_authentic} and {likely_deepfake}: too high to pass, too low to accuse anybody.",
 )
-SCORE_HIGH = reason(
-    "score_high", "The score is {score}; from {likely_deepfake} on a file is called a likely deepfake."
-)
+SCORE_HIGH = reason("score_high", "The score is {score}; from {likely_deepfake} on a file is called a likely deepfake.")
 MEASURED = reason(
     "measured",
     "In tests at this setting, about {alarms} of {genuine} genuine files were wrongly called a likely deepfake "

@@ -32,9 +32,7 @@ class Words(BaseModel):
     message: str | None = Field(description="what was missing for a full answer and what to do about it, or null")
 
     @classmethod
-    def of(
-        cls, summary: Finding, reasons: Iterable[Finding], limits: Iterable[Finding], language: Language
-    ) -> Self:
+    def of(cls, summary: Finding, reasons: Iterable[Finding], limits: Iterable[Finding], language: Language) -> Self:
         """The findings in that language; `limits` are those of the reasons that make the message."""
         return cls(
             summary=summary.text(language),
