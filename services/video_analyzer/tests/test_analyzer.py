@@ -38,6 +38,8 @@ def test_a_genuine_face(judge: Judge) -> None:
     assert (face.track, face.first_seen) == (1, 0.0)
     assert face.last_seen > 1.8
     assert face.manipulation_probability == report.manipulation_probability
+    assert (face.frames, face.verdict) == (32, report.verdict)
+    assert face.seconds == pytest.approx(face.last_seen - face.first_seen)
     assert len(report.timeline) == 32
     assert report.suspicious_frames == []
     assert (report.model.name, report.model.variant) == ("green-faces", "fp32")

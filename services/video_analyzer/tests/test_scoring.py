@@ -74,7 +74,7 @@ def test_a_passing_false_face_does_not_accuse_a_clip() -> None:
     anna, ghost = track(1), track(2)
     clip = evidence([[(anna, REAL)]] * 20 + [[(anna, REAL), (ghost, FAKE)]] * 2)
     assert clip.conclude([anna, ghost]).verdict is Verdict.LIKELY_AUTHENTIC
-    assert clip.faces([ghost])[0].manipulation_probability == 0.5
+    assert (clip.faces([ghost])[0].manipulation_probability, clip.faces([ghost])[0].verdict) == (0.5, "inconclusive")
     assert clip.suspicious_frames()[0].frame_number == 20
 
 
@@ -200,3 +200,6 @@ def test_a_face_that_only_the_camera_moves_is_uncertain_unless_another_lives() -
     assert clip.conclude([poster]).verdict is Verdict.UNCERTAIN
     assert "nothing in the face moves" in (clip.conclude([poster]).reason or "")
     assert clip.conclude([anna, poster]).verdict is Verdict.LIKELY_AUTHENTIC
+    faces = clip.faces([anna, poster])
+    assert [face.verdict for face in faces] == [Verdict.LIKELY_AUTHENTIC, Verdict.UNCERTAIN]
+    assert [face.frames for face in faces] == [8, 8]

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 from sg_common.analysis import Answer, Report
+from sg_common.verdict import Verdict
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -16,8 +17,14 @@ class FaceTrack(Answer):
     track: int = Field(ge=1, description="number of the track, in order of first appearance")
     first_seen: float = Field(ge=0, description="seconds")
     last_seen: float = Field(ge=0, description="seconds")
+    frames: int = Field(ge=0, description="frames in which the face was judged")
+    seconds: float = Field(ge=0, description="from the first of these frames to the last")
     manipulation_probability: Probability = Field(
         description="0.5 (unknown) where the face could be judged in too few frames"
+    )
+    verdict: Verdict = Field(
+        description="of this face alone: `inconclusive` where it could be judged in too few frames, `uncertain` where "
+        "nothing in it moves but the camera"
     )
 
 

@@ -150,19 +150,22 @@ class ClipEvidence:
 
     def faces(self, tracks: Iterable[Track]) -> list[FaceTrack]:
         """The tracks in order of first appearance."""
-        faces = []
-        for track in sorted(tracks, key=lambda track: track.number):
-            logit = self._track_logit(track)
-            probability = UNKNOWN_PROBABILITY if logit is None else float(self.calibration.probability(logit))
-            faces.append(
-                FaceTrack(
-                    track=track.number,
-                    first_seen=track.first_seen,
-                    last_seen=track.last_seen,
-                    manipulation_probability=probability,
-                )
-            )
-        return faces
+        return [self._face(track) for track in sorted(tracks, key=lambda track: track.number)]
+
+    def _face(self, track: Track) -> FaceTrack:
+        probability, verdict = UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE
+        if (logit := self._track_logit(track)) is not None:
+            judged = self._judged(logit)
+            probability, verdict = judged.probability, Verdict.UNCERTAIN if track.motion.still else judged.verdict
+        return FaceTrack(
+            track=track.number,
+            first_seen=track.first_seen,
+            last_seen=track.last_seen,
+            frames=len(track.logits),
+            seconds=track.motion.seconds,
+            manipulation_probability=probability,
+            verdict=verdict,
+        )
 
     def conclude(self, tracks: Iterable[Track]) -> Conclusion:
         """The clip's probability and verdict.
