@@ -11,6 +11,7 @@ import pytest
 from sg_common.analysis import Status
 from sg_common.bundle.calibration import Calibration
 from sg_common.verdict import DEFAULT_POLICY, Policy, Verdict
+from video_analyzer import words
 from video_analyzer.detector import Face
 from video_analyzer.report import TimelinePoint
 from video_analyzer.scoring import ClipEvidence, JudgedFace, Timeline, needed_support
@@ -198,7 +199,7 @@ def test_a_face_that_only_the_camera_moves_is_uncertain_unless_another_lives() -
     assert poster.motion.still
     assert poster.motion.different == 8
     assert clip.conclude([poster]).verdict is Verdict.UNCERTAIN
-    assert "nothing in the face moves" in (clip.conclude([poster]).reason or "")
+    assert clip.conclude([poster]).reason == words.NOTHING_MOVES(advice=words.ALIVE())
     assert clip.conclude([anna, poster]).verdict is Verdict.LIKELY_AUTHENTIC
     faces = clip.faces([anna, poster])
     assert [face.verdict for face in faces] == [Verdict.LIKELY_AUTHENTIC, Verdict.UNCERTAIN]

@@ -73,7 +73,7 @@ Findings = Annotated[SkipJsonSchema[tuple[Finding, ...]], Field(exclude=True, re
 class Report(Answer):
     """What every analyzer answers; each service adds its own score and evidence, and says them in its own words.
 
-    A report speaks English until it is asked for `in_language`; one that was read back keeps the words that it came with.
+    A report speaks English until it is asked for `in_language`; one that was read back keeps the words it came with.
     """
 
     score_field: ClassVar[str]

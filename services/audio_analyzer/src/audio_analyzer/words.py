@@ -45,7 +45,8 @@ MORE_STRETCHES = reason(
 )
 LOW_BIT_RATE = reason(
     "low_bit_rate",
-    "The sound is compressed to {kilobits} kbit/s, which hides some of what tells voices apart; the score allows for it.",
+    "The sound is compressed to {kilobits} kbit/s, which hides some of what tells voices apart; "
+    "the score allows for it.",
 )
 SCOPE = reason(
     "scope",

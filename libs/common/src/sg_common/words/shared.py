@@ -43,7 +43,7 @@ FAILED = reason("failed", "The file could not be judged: {detail}")
 SCORE_LOW = reason("score_low", "The score is {score}; below {likely_authentic} a file is called likely authentic.")
 SCORE_BETWEEN = reason(
     "score_between",
-    "The score is {score}, between {likely_authentic} and {likely_deepfake}: too high to pass, too low to accuse anybody.",
+    "The score is {score}, between {likely_authentic} and {likely_deepfake}: too high to pass, too low to accuse.",
 )
 SCORE_HIGH = reason("score_high", "The score is {score}; from {likely_deepfake} on a file is called a likely deepfake.")
 MEASURED = reason(
