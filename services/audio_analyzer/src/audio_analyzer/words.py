@@ -6,8 +6,9 @@ from functools import partial
 
 from sg_common.words.phrases import Finding, Phrase
 
-# `make words` finds phrases by these two names.
+# `make words` finds phrases by these names: `counted` have a plural, `said` are no reasons of their own.
 reason = partial(Phrase, "audio_analyzer")
+counted = partial(Phrase, "audio_analyzer")
 said = partial(Phrase, "audio_analyzer", "")
 
 THE_VOICE = said("the voice")
@@ -40,7 +41,7 @@ NOTHING_FOUND = reason(
 VOICE_TOO_SHORT = reason(
     "voice_too_short", "Not judged was {who} {when}: {seconds} s of speech are too little to judge it by."
 )
-MORE_STRETCHES = reason(
+MORE_STRETCHES = counted(
     "more_stretches", "{count} more stretch has such signs.", "{count} more stretches have such signs."
 )
 LOW_BIT_RATE = reason(

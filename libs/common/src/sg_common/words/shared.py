@@ -7,7 +7,7 @@ from functools import partial
 from sg_common.verdict import Rates, Thresholds, Verdict
 from sg_common.words.phrases import Finding, Phrase, clock
 
-# `make words` finds phrases by these two names, and by `said`: those that are no reason of their own.
+# `make words` finds phrases by these names: `said` are no reasons of their own.
 reason = partial(Phrase, "sg_common")
 said = partial(Phrase, "sg_common", "")
 
