@@ -28,6 +28,8 @@ AUDIO_FIELDS = {
     "suspicious_segments": list,
     "model": dict,
     "processing_seconds": float,
+    "summary": str,
+    "reasons": list,
     "message": (str, type(None)),
 }
 VIDEO_FIELDS = {
@@ -49,6 +51,8 @@ VIDEO_FIELDS = {
     "suspicious_frames": list,
     "model": dict,
     "processing_seconds": float,
+    "summary": str,
+    "reasons": list,
     "message": (str, type(None)),
 }
 SCORE = {"audio": "deepfake_probability", "video": "manipulation_probability"}
