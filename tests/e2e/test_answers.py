@@ -28,6 +28,8 @@ AUDIO_FIELDS = {
     "suspicious_segments": list,
     "model": dict,
     "processing_seconds": float,
+    "summary": str,
+    "reasons": list,
     "message": (str, type(None)),
 }
 VIDEO_FIELDS = {
@@ -49,6 +51,8 @@ VIDEO_FIELDS = {
     "suspicious_frames": list,
     "model": dict,
     "processing_seconds": float,
+    "summary": str,
+    "reasons": list,
     "message": (str, type(None)),
 }
 SCORE = {"audio": "deepfake_probability", "video": "manipulation_probability"}
@@ -85,7 +89,7 @@ def test_a_clip_is_judged(service: Running, clip: Path) -> None:
         assert body["fps"] == pytest.approx(25, abs=0.1)
         assert body["resolution"] == "640x480"
         assert [set(face) for face in body["faces"]] == [
-            {"track", "first_seen", "last_seen", "manipulation_probability"}
+            {"track", "first_seen", "last_seen", "frames", "seconds", "manipulation_probability", "verdict"}
         ]
         assert all(set(entry) == {"time", "frame_number", "inconsistency_score"} for entry in body["timeline"])
         assert len(body["suspicious_frames"]) <= 10

@@ -342,4 +342,4 @@ def test_a_cut_off_file_is_judged_and_said_to_be(analyzer: AudioAnalyzer, tmp_pa
     for share, status in ((0.5, Status.SUCCESS), (0.1, Status.INCONCLUSIVE)):
         report = judge(analyzer, cut(whole, tmp_path / "part.wav", share))
         assert report.status is status
-        assert f"cut off: its header promises more than the {10 * share:.1f} s" in (report.message or "")
+        assert "cut off: its header promises more than is there" in (report.message or "")

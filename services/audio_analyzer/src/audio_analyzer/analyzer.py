@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, sha256_of
+from sg_common.bundle.calibration import PlattScaling
 from sg_common.media import AudioReader, open_audio
 from sg_common.verdict import Policy, Verdict
+from sg_common.words import shared
+from sg_common.words.phrases import Finding
 
+from audio_analyzer import words
 from audio_analyzer.channel import Channel, union_seconds
 from audio_analyzer.model import SAMPLE_RATE, VoiceModel
 from audio_analyzer.quality import Quality, refusal
@@ -21,12 +25,6 @@ from audio_analyzer.speech import VoiceActivity
 from audio_analyzer.voices import HeardVoice, judge, segments, suspicious_segments
 
 log = logging.getLogger(__name__)
-
-CUT_OFF = (
-    "The file is cut off: its header promises more than the {seconds:.1f} s that are there. "
-    "Send the whole file to have all of it judged."
-)
-UNSCORABLE = "The model has no answer for this recording; send another recording of the voice."
 
 
 class AudioAnalyzer:
@@ -95,14 +93,15 @@ class _Analysis:
         return self._report(scored, reader)
 
     def _report(self, scored: Sequence[list[ScoredWindow]], reader: AudioReader) -> AudioReport:
-        cut_off = CUT_OFF.format(seconds=self._channels[0].samples / SAMPLE_RATE) if reader.cut_off else None
+        cut_off = [shared.CUT_OFF()] if reader.cut_off else []
         qualities = [channel.quality(reader.info.sample_rate) for channel in self._channels]
         refusals = [self._refusal(*channel) for channel in zip(qualities, scored, strict=True)]
-        if None not in refusals:
-            most = max(range(len(qualities)), key=lambda number: qualities[number].speech_seconds)
-            message = " ".join(filter(None, (refusals[most], cut_off)))
-            return self._answer(UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, message)
-        heard, voices = self._voices(qualities, scored, refusals, reader)
+        most = max(range(len(qualities)), key=lambda number: qualities[number].speech_seconds)
+        refused = refusals[most]
+        if refused is not None and None not in refusals:
+            return self._answer(UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [refused, *cut_off])
+        stream = self._model.calibration.for_stream(reader.info.codec, reader.bit_rate)
+        heard, voices = self._voices(qualities, scored, refusals, stream)
         score = max(voice.judgement.probability for voice in heard)
         judged = self._model.calibration.verdict(score, self._policy)
         return self._answer(
@@ -112,25 +111,29 @@ class _Analysis:
             segments=segments(heard, self._model.calibration, self._settings.audio_max_segments),
             voices=voices,
             suspicious_segments=[] if judged is Verdict.LIKELY_AUTHENTIC else suspicious_segments(heard),
+            notes=self._notes(stream, reader),
         )
 
-    def _refusal(self, quality: Quality, scored: Sequence[ScoredWindow]) -> str | None:
-        message = refusal(quality, self._model.input.min_speech_seconds)
-        return UNSCORABLE if message is None and not scored else message
+    def _refusal(self, quality: Quality, scored: Sequence[ScoredWindow]) -> Finding | None:
+        refused = refusal(quality, self._model.input.min_speech_seconds)
+        return words.UNSCORABLE() if refused is None and not scored else refused
+
+    def _notes(self, stream: PlattScaling, reader: AudioReader) -> list[Finding]:
+        if stream is self._model.calibration:
+            return []
+        known = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
+        log.info("judged by its codec's own calibration", extra=known)
+        return [words.LOW_BIT_RATE(kilobits=f"{reader.bit_rate / 1000:.0f}")]
 
     def _voices(
         self,
         qualities: Sequence[Quality],
         scored: Sequence[list[ScoredWindow]],
-        refusals: Sequence[str | None],
-        reader: AudioReader,
+        refusals: Sequence[Finding | None],
+        stream: PlattScaling,
     ) -> tuple[list[HeardVoice], list[Voice]]:
         """The voices that are judged, and what is said of all that were heard."""
         calibration = self._model.calibration
-        stream = calibration.for_stream(reader.info.codec, reader.bit_rate)
-        if stream is not calibration:
-            known = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
-            log.info("judged by its codec's own calibration", extra=known)
         of = sum(len(windows) for windows, why in zip(scored, refusals, strict=True) if why is None)
         heard: list[HeardVoice] = []
         voices: list[Voice] = []
@@ -161,11 +164,12 @@ class _Analysis:
         self,
         score: float,
         judged: Verdict,
-        message: str | None,
+        limits: Sequence[Finding],
         *,
         segments: Sequence[Segment] = (),
         voices: Sequence[Voice] = (),
         suspicious_segments: Sequence[SuspiciousSegment] = (),
+        notes: Sequence[Finding] = (),
     ) -> AudioReport:
         point = self._model.calibration.at(self._policy)
         return AudioReport(
@@ -184,7 +188,8 @@ class _Analysis:
             suspicious_segments=list(suspicious_segments),
             model=self._model.info,
             processing_seconds=self._job.elapsed(),
-            message=message,
+            limits=tuple(limits),
+            notes=tuple(notes),
         )
 
 
