@@ -19,6 +19,8 @@ SPANS = ((1.0, 1.5), (1.5, 2.0))
 """Seconds of short speech with a calibration of their own; from the last on the common one counts."""
 LONG = 8.0
 """Seconds of speech from which on voices have one again: some five windows."""
+ROUNDING = 0.002
+"""Evidence by which a probability that rounds to a threshold may miss it."""
 
 Materials = Mapping[str, Material]
 
@@ -102,7 +104,7 @@ def stretches(
         values[[by_whole(recording, whole) >= threshold for recording in recordings]] = np.inf
         called.append(threshold_for_false_alarm(values, settings.false_alarm_rate))
     least = max(named)
-    most = max(least + 0.1, *(value for value in called if np.isfinite(value)))
+    most = max(least + 0.1, *(value + ROUNDING for value in called if np.isfinite(value)))
     temperature = (most - least) / logit(threshold)
     return plain.model_copy(
         update={
