@@ -15,7 +15,7 @@ from training.audio.calls import CLIP_SPEECH, CONDITIONS, INSERTS, LENGTHS, Hear
 from training.audio.conditions import CLEAN
 from training.audio.pool import random_for
 from training.audio.recipe import Recipe
-from training.audio.recordings import HOWS, Recording, with_windows
+from training.audio.recordings import Recording, with_windows
 from training.audio.voices import SPANS, Materials, calibrated
 from training.common.calibration import threshold_for_false_alarm
 from training.common.cards import Row, percent, table
@@ -154,10 +154,8 @@ def calls_table(materials: Materials, calibrations: Nested) -> str:
     """What calls with a synthetic voice are told."""
     rows: list[Row] = []
     for condition, material in materials.items():
-        for how in HOWS:
-            for seconds in INSERTS:
-                calls = material.calls[seconds, how]
-                rows.append((condition, how, f"{seconds:g} s", *_found(calls, calibrations)))
+        for (seconds, how), calls in material.calls.items():
+            rows.append((condition, how, f"{seconds:g} s", *_found(calls, calibrations)))
     return table(("condition", "the voice speaks", "for", *FOUND), rows)
 
 

@@ -10,11 +10,11 @@ from sg_common.bundle.calibration import VoiceCalibration
 from sg_common.verdict import Verdict
 
 from training.audio import recipe
-from training.audio.calls import INSERTS, LENGTHS, Material
+from training.audio.calls import CASES, LENGTHS, Material
 from training.audio.conditions import CLEAN, TELEPHONE
 from training.audio.proof import Told, operating_points, probabilities, report, tell, whole_clips
-from training.audio.recordings import HOWS, Recording, drawn, spaced, with_windows
-from training.audio.voices import LONG, calibrated
+from training.audio.recordings import Recording, drawn, spaced, with_windows
+from training.audio.voices import calibrated
 from training.common.manifest import Sample
 from training.common.rates import POLICIES
 from training.common.scores import Scores
@@ -24,6 +24,7 @@ COMMON = VoiceCalibration.model_validate(
 )
 SETTINGS = recipe.load().calibrate
 FOLDS = range(5)
+GENUINE_SHORT = np.random.default_rng(1).normal(-0.7, 1.0, 5000)
 
 
 def material(seed: int) -> Material:
@@ -53,9 +54,8 @@ def material(seed: int) -> Material:
         clips=Scores(samples, rng.normal(2.2 * labels - 0.7, 1.0)),
         speech=rng.uniform(0.8, 2.7, labels.size),
         whole=np.arange(labels.size) < 900,
-        made=made,
         genuine={0: genuine, **longer},
-        calls={(seconds, how): call(how) for seconds in INSERTS for how in HOWS},
+        calls={(seconds, how): call(how) for seconds, how in CASES},
     )
 
 
@@ -70,10 +70,14 @@ def calibration(materials: dict[str, Material]) -> VoiceCalibration:
 
 
 def test_less_speech_less_certainty(calibration: VoiceCalibration) -> None:
-    assert [entry.seconds for entry in calibration.speech] == [1.0, 1.5, 2.0, LONG]
+    assert [entry.seconds for entry in calibration.speech] == [1.0, 1.5, 2.0]
     assert calibration.for_speech(2.5).probability(1.0) == COMMON.probability(1.0)
-    steady = [calibration.for_speech(seconds).probability(2.5) for seconds in (2.5, 20)]
-    assert steady == sorted(steady)
+    low, high = (calibration.thresholds.likely_authentic, calibration.thresholds.likely_deepfake)
+    for entry in calibration.speech:
+        doubted = [x for x in np.arange(-3, 3, 0.1) if COMMON.probability(x) >= low]
+        assert (entry.probability(doubted) >= low).all()
+    short = calibration.speech[0]
+    assert (short.probability(GENUINE_SHORT) >= high).mean() <= SETTINGS.false_alarm_rate + 0.02
 
 
 def test_policies_keep_their_rates_and_are_ordered(

@@ -110,9 +110,9 @@ def test_clips_of_a_source_make_a_recording(tmp_path: Path) -> None:
         return Heard(np.zeros((1, 2), np.float32), np.full((1, 5), speech, np.float32), speech)
 
     samples = [Sample(Path(f"{i}"), 0, 2, "family", "much" if i < 9 else "little") for i in range(12)]
-    (made,) = of_clips(samples, [heard(2.0 + i / 10) for i in range(12)], 2.1, 0)
+    (made,) = of_clips(samples, [heard(2.0 + i / 10) for i in range(12)], 2.1)
     assert (made.source, made.windows) == ("much", 8)
-    assert of_clips(samples, [heard(2.5)] * 12, 2.0, 1) == []
+    assert of_clips(samples, [heard(2.0)] * 12, 2.1) == []
 
 
 def test_what_was_heard_is_read_back() -> None:
