@@ -54,11 +54,10 @@ def by_speech(seconds: float, parts: Sequence[Scores], common: VoiceCalibration,
     low, high = logit(common.thresholds.likely_authentic), logit(common.thresholds.likely_deepfake)
     highest = max(threshold_for_false_alarm(p.genuine, rate) for p in parts)
     cleared = (low - common.bias) * common.temperature
-    temperature = max(fitted.temperature, (highest - cleared) / (high - low))
-    bias = min(fitted.bias, high - highest / temperature)
-    return SpeechCalibration(
-        seconds=seconds, temperature=round(temperature, 4), bias=float(np.floor(bias * 1000) / 1000)
-    )
+    # A little more than needed, so that rounding has room between the two bounds of the bias.
+    temperature = round(max(fitted.temperature, 1.005 * (highest - cleared) / (high - low)), 4)
+    bias = min(max(fitted.bias, low - cleared / temperature + ROUNDING), high - highest / temperature)
+    return SpeechCalibration(seconds=seconds, temperature=temperature, bias=float(np.floor(bias * 1000) / 1000))
 
 
 def stretches(
