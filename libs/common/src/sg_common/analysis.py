@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
 
 from sg_common.errors import Cancelled, DeadlineExceeded
+from sg_common.provenance import Provenance
 from sg_common.verdict import DEFAULT_POLICY, Policy, Rates, Thresholds, Verdict, rounded
 
 if TYPE_CHECKING:  # which needs jobs itself
@@ -64,6 +65,9 @@ class Report(Answer):
     thresholds: Thresholds
     policy_rates: Rates | None = Field(description="what they are worth; null where the model's bundle does not say")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hex digest of the judged file")
+    provenance: Provenance | None = Field(
+        default=None, description="what the file itself claims, which no score depends on; null where it can't be read"
+    )
     model: ModelInfo
     processing_seconds: float = Field(
         ge=0, description="wall time of the analysis, seconds; neither the file's way here nor the wait for a turn"

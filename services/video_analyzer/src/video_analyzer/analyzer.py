@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Status, sha256_of
-from sg_common.media import VideoInfo, open_video
+from sg_common.media import VideoInfo, open_video, read_provenance
+from sg_common.provenance import Provenance
 
 from video_analyzer.detector import FaceDetector
 from video_analyzer.following import FaceFollower, FoundFace
@@ -56,7 +57,9 @@ class VideoAnalyzer:
             ServiceError: as in `sg_common.errors`; `MissingStream` when the file has no video.
         """
         clip = self._read(path, options, job)
-        return self._report(clip, options, job, sha256_of(path, job))
+        checks, limits = self._settings.credential_checks(), self._settings.decode_limits()
+        provenance = read_provenance(path, checks=checks, limits=limits, job=job)
+        return self._report(clip, options, job, sha256_of(path, job), provenance)
 
     def examine(self, path: Path, options: AnalysisOptions, job: Job) -> Examination:
         """Judge a file as `analyze` does and give what calibration is fitted on; raises the same."""
@@ -107,7 +110,9 @@ class VideoAnalyzer:
             clip.evidence.stray_logits.extend(track.logits)
             clip.evidence.stray_different += track.motion.different
 
-    def _report(self, clip: _Clip, options: AnalysisOptions, job: Job, sha256: str) -> VideoReport:
+    def _report(
+        self, clip: _Clip, options: AnalysisOptions, job: Job, sha256: str, provenance: Provenance | None
+    ) -> VideoReport:
         tracks, evidence, info = clip.follower.tracker.tracks, clip.evidence, clip.info
         conclusion = evidence.conclude(tracks)
         point = self._model.calibration.at(options.policy)
@@ -127,6 +132,7 @@ class VideoAnalyzer:
             thresholds=point.alone,
             policy_rates=point.rates,
             sha256=sha256,
+            provenance=provenance,
             model=self.model,
             processing_seconds=job.elapsed(),
             message=PALETTE if info.palette else self._message(clip, conclusion, options),
