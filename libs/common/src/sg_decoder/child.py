@@ -21,7 +21,7 @@ def run(request: dict[str, Any]) -> NoReturn:
     """
     limits = DecodeLimits(**request["limits"])
     sandbox.confine(limits, parent=request["parent"])
-    decode = {"audio": audio.decode, "video": video.decode, "provenance": provenance.decode}[request["kind"]]
+    decode = {"audio": audio.decode, "video": video.decode, "credentials": provenance.decode}[request["kind"]]
 
     def send(kind: str, payload: memoryview | None = None, /, **header: Any) -> None:
         protocol.write_message(sys.stdout.buffer, {"type": kind, **header}, payload)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ SOURCE_TYPE_NAMES = frozenset(
         "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}digitalSourceType",
     }
 )
+XMP_ROOTS = ("<x:xmpmeta", "<rdf:RDF")
 AIGC_NAME = "{http://www.tc260.org.cn/ns/AIGC/1.0/}AIGC"
 CREDIT_NAME = "{http://ns.adobe.com/photoshop/1.0/}Credit"
 RESOURCE = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
@@ -90,9 +90,9 @@ def _of_xmp(text: str) -> Iterator[Tag]:
     printable ASCII as \\xNN."""
     from xml.etree import ElementTree  # noqa: PLC0415 - few files have XMP
 
-    packet = re.search(r"<(?:\w+:xmpmeta|rdf:RDF).*</(?:\w+:xmpmeta|rdf:RDF)>", text, re.DOTALL)
+    start = min((place for root in XMP_ROOTS if (place := text.find(root)) >= 0), default=0)
     try:
-        root = ElementTree.fromstring(packet[0] if packet else text)  # noqa: S314 - in a child under limits
+        root = ElementTree.fromstring(text[start : text.rfind(">") + 1])  # noqa: S314 - in a child under limits
     except ElementTree.ParseError:
         return
     for element in root.iter():

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import av
 import pytest
-from sg_common.media import DecodeLimits, read_provenance
-from sg_common.provenance import CredentialChecks, Declaration
+from sg_common.provenance import Declaration, Provenance
 
 from testbed.media import tone, write_audio, write_video
 
-from .conftest import NewJob
+from .conftest import Claimed
 
 LABEL = {"Label": "1", "ContentProducer": "001191610133596325171T12566", "ProduceID": "P1", "ReservedCode1": "x"}
 SHOWN = json.dumps({name: LABEL[name] for name in ("Label", "ContentProducer", "ProduceID")})
@@ -55,36 +54,33 @@ def with_xmp(clip: Path, packet: str) -> Path:
     return path
 
 
-def declared(path: Path, job: NewJob) -> list[tuple[str, str]]:
-    found = read_provenance(path, checks=CredentialChecks(), limits=DecodeLimits(), job=job(60))
-    assert found is not None
+def declared(found: Provenance) -> list[tuple[str, str]]:
     return [(entry.source, entry.text) for entry in found.declared if entry.source != "encoder"]
 
 
-def test_the_encoder_is_shown_and_says_nothing(clip: Path, new_job: NewJob) -> None:
-    found = read_provenance(clip, checks=CredentialChecks(), limits=DecodeLimits(), job=new_job(60))
-    assert found is not None
+def test_the_encoder_is_shown_and_says_nothing(clip: Path, claimed: Claimed) -> None:
+    found = claimed(clip)
     assert [entry.source for entry in found.declared] == ["encoder"]
     assert found.declared[0].text.startswith("Lavf")
     assert not found.declared[0].says_ai
 
 
 @pytest.mark.parametrize("packet", [BY_ATTRIBUTE, BY_ELEMENT, BY_RESOURCE])
-def test_the_source_type_in_xmp(packet: str, clip: Path, new_job: NewJob) -> None:
-    assert declared(with_xmp(clip, packet), new_job) == [("digital_source_type", "trainedAlgorithmicMedia")]
+def test_the_source_type_in_xmp(packet: str, clip: Path, claimed: Claimed) -> None:
+    assert declared(claimed(with_xmp(clip, packet))) == [("digital_source_type", "trainedAlgorithmicMedia")]
 
 
-def test_xmp_of_sound_files(tmp_path: Path, new_job: NewJob) -> None:
+def test_xmp_of_sound_files(tmp_path: Path, claimed: Claimed) -> None:
     wav = write_audio(tmp_path / "a.wav", tone(0.5))
     packet = BY_ATTRIBUTE.encode()
     wav.write_bytes(wav.read_bytes() + b"_PMX" + len(packet).to_bytes(4, "little") + packet)
-    assert declared(wav, new_job) == [("digital_source_type", "trainedAlgorithmicMedia")]
+    assert declared(claimed(wav)) == [("digital_source_type", "trainedAlgorithmicMedia")]
     mp3 = write_audio(tmp_path / "a.mp3", tone(0.5), codec="libmp3lame")
     frame = b"XMP\0" + packet
     frame = b"PRIV" + len(frame).to_bytes(4) + bytes(2) + frame
     size = bytes(len(frame) >> 7 * place & 127 for place in (3, 2, 1, 0))
     mp3.write_bytes(b"ID3\x03\0\0" + size + frame + mp3.read_bytes())
-    assert declared(mp3, new_job) == [("digital_source_type", "trainedAlgorithmicMedia")]
+    assert declared(claimed(mp3)) == [("digital_source_type", "trainedAlgorithmicMedia")]
 
 
 @pytest.mark.parametrize(
@@ -95,14 +91,14 @@ def test_xmp_of_sound_files(tmp_path: Path, new_job: NewJob) -> None:
         {"description": json.dumps({"AIGC": json.dumps(LABEL)})},
     ],
 )
-def test_the_label_of_china(tags: dict[str, str], clip: Path, new_job: NewJob) -> None:
-    assert declared(tagged(clip, **tags), new_job) == [("aigc_label", SHOWN)]
+def test_the_label_of_china(tags: dict[str, str], clip: Path, claimed: Claimed) -> None:
+    assert declared(claimed(tagged(clip, **tags))) == [("aigc_label", SHOWN)]
 
 
-def test_the_label_of_china_in_xmp(clip: Path, new_job: NewJob) -> None:
+def test_the_label_of_china_in_xmp(clip: Path, claimed: Claimed) -> None:
     label = json.dumps(LABEL).replace('"', "&quot;")
     element = XMP.format("", f"<TC260:AIGC>{label}</TC260:AIGC>")
-    assert declared(with_xmp(clip, element), new_job) == [("aigc_label", SHOWN)]
+    assert declared(claimed(with_xmp(clip, element))) == [("aigc_label", SHOWN)]
 
 
 @pytest.mark.parametrize(
@@ -117,14 +113,14 @@ def test_the_label_of_china_in_xmp(clip: Path, new_job: NewJob) -> None:
         {"comment": "인공지능 생성"},
     ],
 )
-def test_generators(tags: dict[str, str], clip: Path, new_job: NewJob) -> None:
+def test_generators(tags: dict[str, str], clip: Path, claimed: Claimed) -> None:
     ((name, text),) = tags.items()
-    assert declared(tagged(clip, **tags), new_job) == [("generator", f"{name}: {text}")]
+    assert declared(claimed(tagged(clip, **tags))) == [("generator", f"{name}: {text}")]
 
 
-def test_a_workflow(clip: Path, new_job: NewJob) -> None:
+def test_a_workflow(clip: Path, claimed: Claimed) -> None:
     prompt = json.dumps({"3": {"class_type": "KSampler", "inputs": {}}})
-    assert declared(tagged(clip, prompt=prompt), new_job) == [("generator", "prompt: a ComfyUI workflow")]
+    assert declared(claimed(tagged(clip, prompt=prompt))) == [("generator", "prompt: a ComfyUI workflow")]
 
 
 @pytest.mark.parametrize(
@@ -140,8 +136,8 @@ def test_a_workflow(clip: Path, new_job: NewJob) -> None:
         {"AIGC": "yes"},
     ],
 )
-def test_what_declares_nothing(tags: dict[str, str], clip: Path, new_job: NewJob) -> None:
-    assert declared(tagged(clip, **tags), new_job) == []
+def test_what_declares_nothing(tags: dict[str, str], clip: Path, claimed: Claimed) -> None:
+    assert declared(claimed(tagged(clip, **tags))) == []
 
 
 @pytest.mark.parametrize(
@@ -160,12 +156,12 @@ def test_which_of_them_say_ai(source: str, text: str, ai: bool) -> None:
     assert Declaration(source=source, text=text).says_ai is ai
 
 
-def test_hostile_tags_are_bounded(clip: Path, new_job: NewJob) -> None:
+def test_hostile_tags_are_bounded(clip: Path, claimed: Claimed) -> None:
     bomb = '<!DOCTYPE b [<!ENTITY a "' + "a" * 1000 + '">]>' + XMP.format("", "&a;" * 100_000)
-    assert declared(with_xmp(clip, bomb), new_job) == []
+    assert declared(claimed(with_xmp(clip, bomb))) == []
     nested = '{"AIGC":' * 50_000
-    assert declared(tagged(clip, comment=nested), new_job) == []
+    assert declared(claimed(tagged(clip, comment=nested))) == []
     many = {f"k{number}.software": f"Suno {number} " + "x" * 2000 + "\x07" for number in range(60)}
-    found = declared(tagged(clip, **many), new_job)
+    found = declared(claimed(tagged(clip, **many)))
     assert len(found) == 20
     assert all(len(text) <= 500 and text.isprintable() for _, text in found)

@@ -88,6 +88,7 @@ class _Analysis:
         self._band = BandMeter(SAMPLE_RATE)
 
     def run(self, reader: AudioReader) -> AudioReport:
+        self._claims = reader.claims
         expected_seconds = reader.info.duration or 0.0
         for block in reader:
             self._take(self._speech.feed(block))
@@ -152,6 +153,7 @@ class _Analysis:
             sha256=sha256_of(self._path, self._job),
             provenance=read_provenance(
                 self._path,
+                self._claims,
                 checks=self._settings.credential_checks(),
                 limits=self._settings.decode_limits(),
                 job=self._job,

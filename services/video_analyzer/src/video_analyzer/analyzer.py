@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Status, sha256_of
 from sg_common.media import VideoInfo, open_video, read_provenance
@@ -58,7 +58,7 @@ class VideoAnalyzer:
         """
         clip = self._read(path, options, job)
         checks, limits = self._settings.credential_checks(), self._settings.decode_limits()
-        provenance = read_provenance(path, checks=checks, limits=limits, job=job)
+        provenance = read_provenance(path, clip.claims, checks=checks, limits=limits, job=job)
         return self._report(clip, options, job, sha256_of(path, job), provenance)
 
     def examine(self, path: Path, options: AnalysisOptions, job: Job) -> Examination:
@@ -75,7 +75,8 @@ class VideoAnalyzer:
             limits=self._settings.decode_limits(),
             job=job,
         ) as reader:
-            clip = _Clip(reader.info, ClipEvidence(self._model.calibration, options.policy), self._follower())
+            evidence = ClipEvidence(self._model.calibration, options.policy)
+            clip = _Clip(reader.info, reader.claims, evidence, self._follower())
             for frame in reader:
                 job.check()
                 if reader.info.palette:
@@ -172,6 +173,7 @@ class _Clip:
     """The state of one analysis."""
 
     info: VideoInfo
+    claims: dict[str, Any]
     evidence: ClipEvidence
     follower: FaceFollower
     waiting: list[_WaitingFrame] = field(default_factory=list)
