@@ -25,6 +25,11 @@ def source_type(uri: str) -> str:
     return uri.strip().rstrip("/").rpartition("/")[2]
 
 
+def plain(text: str) -> str:
+    """One line of it, without signs that show nothing or change how the rest is shown."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 def json_object(text: str) -> dict[str, Any] | None:
     """The JSON object that a text is, if it is one."""
     stripped = text.strip()

@@ -11,7 +11,7 @@ from typing import Any
 
 import c2pa
 
-from sg_decoder.claims import AI_SOURCE_TYPES, source_type
+from sg_decoder.claims import AI_SOURCE_TYPES, plain, source_type
 
 READ_BYTES = 1024**2
 MAX_NAME = 200
@@ -60,7 +60,7 @@ def read_credentials(descriptor: int, anchors: str | None, hashed_bytes: int) ->
     return {
         "valid": state in ("Valid", "Trusted") if checked else None,
         "trusted": state == "Trusted" if checked else None,
-        "signer": str(signer)[:MAX_NAME] if signer else None,
+        "signer": plain(str(signer))[:MAX_NAME] if signer else None,
         "ai_generated": _ai_generated(document),
     }
 

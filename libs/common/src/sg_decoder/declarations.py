@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sg_decoder.claims import AIGC_LABEL, ENCODER, GENERATOR, SOURCE_TYPE, json_object, source_type
+from sg_decoder.claims import AIGC_LABEL, ENCODER, GENERATOR, SOURCE_TYPE, json_object, plain, source_type
 from sg_decoder.generators import NAMED, SAID
 
 Tag = tuple[str, str]
@@ -52,7 +52,7 @@ def declarations(tags: Sequence[Tag]) -> list[dict[str, str]]:
     found: dict[tuple[str, str], None] = {}
     for name, text in tags:
         for source, said in _of_tag(name.strip().lower(), text):
-            if clean := " ".join("".join(sign if sign.isprintable() else " " for sign in said).split()):
+            if clean := plain(said):
                 found.setdefault((source, clean[:MAX_TEXT]))
     ordered = sorted(found, key=lambda pair: pair[0] == ENCODER)
     return [{"source": source, "text": text} for source, text in ordered[:MAX_DECLARATIONS]]

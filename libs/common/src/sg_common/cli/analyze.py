@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -11,20 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report, Status
-from sg_common.cli.arguments import add_sample_rate
+from sg_common.cli.arguments import add_lang, add_sample_rate
 from sg_common.cli.inputs import Input, Inputs
 from sg_common.cli.output import say, say_json
 from sg_common.cli.status import ExitStatus
 from sg_common.errors import MissingStream, NotMedia, ServiceError
 from sg_common.media import Decoders
 from sg_common.service import AnalyzerService
+from sg_common.words import shared
+from sg_common.words.languages import Language, of_terminal
 
-_WORDS = {
-    "likely_authentic": "likely authentic",
-    "uncertain": "uncertain",
-    "likely_deepfake": "LIKELY DEEPFAKE",
-    "inconclusive": "inconclusive",
-}
 _PROGRESS_AFTER_SECONDS = 1.0
 _SHOWN = 5
 
@@ -47,6 +44,7 @@ def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a file instead of sentences")
     add_sample_rate(parser)
+    add_lang(parser)
     parser.epilog = (
         "Exit status: 0 when every media file was judged by at least one analyzer, 2 when any could not be. Among "
         "several, files that are no media and are not called so (notes.txt) do not count. "
@@ -66,7 +64,8 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
     chosen = AnalysisOptions(sample_rate=options.sample_rate)
     with closing(Inputs(own)) as inputs:
         asked = inputs.expand(options.files)
-        answers = _Answers(as_json=options.json, several=len(asked) > 1)
+        language = options.lang or of_terminal(os.environ)
+        answers = _Answers(as_json=options.json, language=language, several=len(asked) > 1)
         # Before the models are loaded: a misspelled name is told at once.
         for item in asked:
             if item.refusal is not None:
@@ -107,8 +106,9 @@ def _judge(
 class _Answers:
     """Prints what is known of each file, once, and counts what the exit status tells."""
 
-    def __init__(self, *, as_json: bool, several: bool) -> None:
+    def __init__(self, *, as_json: bool, language: Language, several: bool) -> None:
         self._as_json = as_json
+        self._language = language
         self._several = several
         self._judged = 0
         self._failed = 0
@@ -130,11 +130,11 @@ class _Answers:
         self._judged += judged
         self._failed += not judged and not passed_over
         if self._as_json:
-            _print_json(item.name, outcomes)
+            _print_json(item.name, outcomes, self._language)
         elif passed_over:
             self._passed_over.append(item.name)
         else:
-            _print_text(item.name, outcomes)
+            _print_text(item.name, outcomes, self._language)
 
     def status(self) -> ExitStatus:
         """The end: what was passed over, and the exit status."""
@@ -167,33 +167,35 @@ class _ProgressLine:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _print_text(name: str, outcomes: Sequence[_Outcome]) -> None:
+def _print_text(name: str, outcomes: Sequence[_Outcome], language: Language) -> None:
     say(name)
-    said = [_sentence(outcome) for outcome in outcomes]
-    if len(said) > 1 and len(set(said)) == 1 and outcomes[0].report is None:
-        say(f"  {said[0]}")
+    said = [_lines(outcome, language) for outcome in outcomes]
+    if len(said) > 1 and len(set(map(tuple, said))) == 1 and outcomes[0].report is None:
+        say(f"  {said[0][0]}")
         return
-    for outcome, sentence in zip(outcomes, said, strict=True):
-        say(f"  {outcome.kind + ':':<7}{sentence}")
+    for outcome, (head, *rest) in zip(outcomes, said, strict=True):
+        say(f"  {outcome.kind + ':':<7}{head}")
+        for line in rest:
+            say(f"         {line}")
 
 
-def _sentence(outcome: _Outcome) -> str:
+def _lines(outcome: _Outcome, language: Language) -> list[str]:
     if outcome.report is None:
         detail = outcome.error.detail if outcome.error else ""
-        return f"nothing to judge ({detail})" if isinstance(outcome.error, MissingStream) else f"not judged: {detail}"
+        return [f"nothing to judge ({detail})" if isinstance(outcome.error, MissingStream) else f"not judged: {detail}"]
     report = outcome.report
-    word = _WORDS[report.verdict]
-    if report.status is Status.INCONCLUSIVE:
-        return f"{word}: {report.message}"
-    note = f"; {report.message}" if report.message else ""
-    return f"{word} (probability of manipulation {report.probability:.0%}){note}"
+    head = shared.VERDICTS[report.verdict]()
+    if report.status is Status.SUCCESS:
+        head = shared.LABELLED(verdict=head, share=f"{report.probability:.0%}")
+    words = report.told(language)
+    return [head.text(language), words.summary, *(f"- {reason.text}" for reason in words.reasons)]
 
 
-def _print_json(name: str, outcomes: Sequence[_Outcome]) -> None:
+def _print_json(name: str, outcomes: Sequence[_Outcome], language: Language) -> None:
     answer: dict[str, object] = {"file": name}
     for outcome in outcomes:
         if outcome.report is not None:
-            answer[outcome.kind] = outcome.report.model_dump(mode="json")
+            answer[outcome.kind] = outcome.report.in_language(language).model_dump(mode="json")
         elif outcome.error is not None:
             answer[outcome.kind] = {"error": _document(outcome.error)}
     say_json(answer)

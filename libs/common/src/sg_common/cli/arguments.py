@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sg_common.errors import InvalidOption
 from sg_common.sources.request import read_options
+from sg_common.words.languages import LANGUAGES
 
 
 def add_version(parser: argparse.ArgumentParser, text: str) -> None:
@@ -29,6 +30,13 @@ def _sample_rate(text: str) -> int | None:
         return read_options({"sample_rate": text}).sample_rate
     except InvalidOption as error:
         raise argparse.ArgumentTypeError(error.detail) from error
+
+
+def add_lang(parser: argparse.ArgumentParser) -> None:
+    """`--lang`: a language that we speak."""
+    parser.add_argument(
+        "--lang", choices=LANGUAGES, help="the language of the answer's sentences (default: the terminal's)"
+    )
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
