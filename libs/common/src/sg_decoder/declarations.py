@@ -12,8 +12,10 @@ from sg_decoder.generators import NAMED, SAID
 Tag = tuple[str, str]
 """A tag's name and text."""
 
-MAX_DECLARATIONS = 20
+# A message's header holds them all, whatever their signs take in JSON.
+MAX_DECLARATIONS = 10
 MAX_TEXT = 500
+MAX_FIELD = 60
 
 SOURCE_TYPE_NAMES = frozenset(
     {
@@ -81,7 +83,7 @@ def _of_aigc(name: str, text: str) -> Iterator[Tag]:
     if isinstance(value, str):
         value = json_object(value)
     if isinstance(value, dict) and "Label" in value:
-        label = {field: str(value[field]) for field in AIGC_FIELDS if value.get(field)}
+        label = {field: plain(str(value[field]))[:MAX_FIELD] for field in AIGC_FIELDS if value.get(field)}
         yield AIGC_LABEL, json.dumps(label, ensure_ascii=False)
 
 
