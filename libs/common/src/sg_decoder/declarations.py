@@ -16,6 +16,7 @@ Tag = tuple[str, str]
 MAX_DECLARATIONS = 10
 MAX_TEXT = 500
 MAX_FIELD = 60
+MAX_NAME = 60
 
 SOURCE_TYPE_NAMES = frozenset(
     {
@@ -53,8 +54,8 @@ def declarations(tags: Sequence[Tag]) -> list[dict[str, str]]:
     """
     found: dict[tuple[str, str], None] = {}
     for name, text in tags:
-        for source, said in _of_tag(name.strip().lower(), text):
-            if clean := plain(said):
+        for source, said in _of_tag(name.strip().lower()[:MAX_NAME], text):
+            if clean := plain(said[: 2 * MAX_TEXT]):
                 found.setdefault((source, clean[:MAX_TEXT]))
     ordered = sorted(found, key=lambda pair: pair[0] == ENCODER)
     return [{"source": source, "text": text} for source, text in ordered[:MAX_DECLARATIONS]]
@@ -68,7 +69,7 @@ def _of_tag(name: str, text: str) -> Iterator[Tag]:
     short = name.rpartition(".")[2]
     if name in WORKFLOW_TAGS and any(mark in text for mark in WORKFLOW_MARKS):
         yield GENERATOR, f"{name}: a ComfyUI workflow"
-    elif (short in TOOL_TAGS and NAMED.search(text)) or (
+    elif (short in TOOL_TAGS and NAMED.search(text[:MAX_TEXT])) or (
         short in REMARK_TAGS and len(text) <= MAX_REMARK and SAID.match(text.strip())
     ):
         yield GENERATOR, f"{name}: {text}"
@@ -98,8 +99,7 @@ def _of_xmp(text: str) -> Iterator[Tag]:
     except ElementTree.ParseError:
         return
     for element in root.iter():
-        written = element.get(RESOURCE) or "".join(element.itertext())
-        for name, value in ((element.tag, written), *element.attrib.items()):
+        for name, value in ((element.tag, element.get(RESOURCE) or element.text or ""), *element.attrib.items()):
             if name in SOURCE_TYPE_NAMES:
                 yield SOURCE_TYPE, source_type(value)
             elif name == AIGC_NAME:

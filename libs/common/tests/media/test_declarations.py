@@ -166,6 +166,8 @@ def test_a_long_label_is_still_one(clip: Path, claimed: Claimed) -> None:
 def test_hostile_tags_are_bounded(clip: Path, claimed: Claimed) -> None:
     bomb = '<!DOCTYPE b [<!ENTITY a "' + "a" * 1000 + '">]>' + XMP.format("", "&a;" * 100_000)
     assert declared(claimed(with_xmp(clip, bomb))) == []
+    deep = XMP.format("", "<i:DigitalSourceType>" * 10_000 + TYPE + "</i:DigitalSourceType>" * 10_000)
+    assert declared(claimed(with_xmp(clip, deep))) == [("digital_source_type", "trainedAlgorithmicMedia")]
     nested = '{"AIGC":' * 50_000
     assert declared(claimed(tagged(clip, comment=nested))) == []
     many = {f"k{number}.software": f"Suno {number} " + "\x07" + "😀" * 2000 for number in range(60)}
