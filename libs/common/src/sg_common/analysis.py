@@ -173,7 +173,7 @@ class Job:
         within = f"within {self._deadline_seconds:g} s"
         match self.stage:
             case Stage.FETCHING:
-                return DeadlineExceeded(f"the store did not send the whole file {within}; try again", retry_after=5)
+                return DeadlineExceeded(f"the whole file did not come {within}; try again", retry_after=5)
             case Stage.WAITING:
                 return DeadlineExceeded(f"others were first, and no turn came {within}; try again later", retry_after=5)
             case Stage.ANALYSING:

@@ -43,7 +43,8 @@ def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="a media file, a folder, a pattern, s3://BUCKET/KEY (within SG_S3_ALLOW), or - for standard input",
+        help="a media file, a folder, a pattern, s3://BUCKET/KEY (within SG_S3_ALLOW), https://... "
+        "(within SG_URL_ALLOW), or - for standard input",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a file instead of sentences")
     add_options(parser)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sg_common.analysis import AnalysisOptions
 from sg_common.errors import Cancelled, QueueUnavailable, UnexpectedFailure, failures
 from sg_common.serving.problems import reference
-from sg_common.sources.request import S3Request
+from sg_common.sources.request import S3Request, UrlRequest
 
 FAILURES = [kind for kind in failures() if kind not in (Cancelled, QueueUnavailable, UnexpectedFailure)]
 """What a caller may be answered instead of a report; anything else is a bug."""
@@ -44,7 +44,7 @@ def _parameters() -> list[dict[str, Any]]:
     ]
 
 
-MODELS: tuple[type[BaseModel], ...] = (AnalyzeForm, S3Request)
+MODELS: tuple[type[BaseModel], ...] = (AnalyzeForm, S3Request, UrlRequest)
 """What `operation` refers to by name."""
 
 
@@ -56,10 +56,10 @@ def operation(*, keys: bool) -> dict[str, Any]:
     """
     body = {
         "required": True,
-        "description": "A form, JSON that names an object in a bucket, or the media file itself under any other type.",
+        "description": "A form, JSON that names an S3 object or a URL, or the media file itself under any other type.",
         "content": {
             "multipart/form-data": {"schema": reference(AnalyzeForm)},
-            "application/json": {"schema": reference(S3Request)},
+            "application/json": {"schema": {"oneOf": [reference(S3Request), reference(UrlRequest)]}},
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         },
     }

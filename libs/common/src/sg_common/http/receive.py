@@ -1,9 +1,11 @@
-"""A request's file and options, however they come: a form, JSON that names an object, or the file as the body."""
+"""A request's file and options, however they come: a form, JSON that names where it lies, or the file as the body."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,13 @@ from sg_common.errors import EncodedBody, InvalidOption, MalformedRequest
 from sg_common.http.pool import Ticket
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_body, receive_form
-from sg_common.sources.request import S3Request, read_options, read_request
+from sg_common.sources.request import S3Request, UrlRequest, read_options, read_request
 
 MAX_JSON_BYTES = 64 * 1024
 
 
 async def receive(state: ServiceState, request: Request, ticket: Ticket, path: Path) -> tuple[str, AnalysisOptions]:
-    """Bring the request's file to `path`; where it came from (`upload` or `s3`), and the options.
+    """Bring the request's file to `path`; where it came from (`upload`, `s3` or `url`), and the options.
 
     Raises:
         ServiceError: as in `sg_common.errors`.
@@ -38,16 +40,30 @@ async def receive(state: ServiceState, request: Request, ticket: Ticket, path: P
         case "multipart/form-data":
             return "upload", _joined(asked, read_options(await receive_form(request, path, limits)))
         case "application/json":
-            body = read_request(S3Request, await _read_json(request, settings.upload_stall_seconds))
-            options = _joined(asked, body.options())
-            target = S3Object(body.s3_bucket, body.s3_key)
-            job = Job(settings.request_timeout_seconds)
-            await state.pool.fetch(ticket, job, lambda: state.s3.fetch(target, path, job), gone(request))
-            return "s3", options
+            return await _fetch(state, request, ticket, path, asked)
         case _:
             # Whatever else it is called: curl --data-binary, for one, calls it a form.
             await receive_body(request, path, limits)
             return "upload", asked
+
+
+async def _fetch(
+    state: ServiceState, request: Request, ticket: Ticket, path: Path, asked: AnalysisOptions
+) -> tuple[str, AnalysisOptions]:
+    """Bring what the JSON body names to `path`."""
+    value = await _read_json(request, state.settings.upload_stall_seconds)
+    job = Job(state.settings.request_timeout_seconds)
+    body: S3Request | UrlRequest
+    fetch: Callable[[], None]
+    if isinstance(value, dict) and "url" in value:
+        source, body = "url", (named := read_request(UrlRequest, value))
+        fetch = partial(state.urls.fetch, named.url, path, job)
+    else:
+        source, body = "s3", (object_ := read_request(S3Request, value))
+        fetch = partial(state.s3.fetch, S3Object(object_.s3_bucket, object_.s3_key), path, job)
+    options = _joined(asked, body.options())
+    await state.pool.fetch(ticket, job, fetch, gone(request))
+    return source, options
 
 
 def _query_options(request: Request) -> AnalysisOptions:
@@ -71,7 +87,7 @@ async def _read_json(request: Request, within_seconds: float) -> Any:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > MAX_JSON_BYTES:
-                    raise MalformedRequest("the JSON body is far larger than a bucket and a key need")
+                    raise MalformedRequest("the JSON body is far larger than the place of a file needs")
     except TimeoutError as error:
         raise MalformedRequest("the JSON body did not arrive in time") from error
     try:
