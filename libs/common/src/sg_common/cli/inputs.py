@@ -52,10 +52,12 @@ class Inputs:
 
     Args:
         settings: the work folder, the largest file, and the allow-lists of S3 and of URLs.
+        fetch: whether addresses are read here, rather than by a server.
     """
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, *, fetch: bool = True) -> None:
         self._settings = settings
+        self._fetch = fetch
         self._workspace: Workspace | None = None
         self._standard_input_asked = False
 
@@ -72,6 +74,8 @@ class Inputs:
         try:
             if name == STANDARD_INPUT:
                 self._check_standard_input()
+                yield Input(name)
+            elif _ADDRESS.match(name) and not self._fetch:
                 yield Input(name)
             elif name.startswith("https://") and self._settings.url_allow:
                 self._urls.check(name)
@@ -107,15 +111,15 @@ class Inputs:
         return UrlSource(UrlAllowList(settings.url_allow), settings.max_upload_bytes, settings.upload_stall_seconds)
 
     @contextmanager
-    def file(self, name: str) -> Iterator[Path]:
-        """The local file of an input; a copy is gone afterwards.
+    def file(self, name: str) -> Iterator[Path | str]:
+        """The local file of an input, or an address that is not read here; a copy is gone afterwards.
 
         Raises:
             ServiceError: it cannot be read, or is larger than the limit.
             SettingsError: the work folder cannot be used.
         """
-        if name != STANDARD_INPUT and not _ADDRESS.match(name):
-            yield Path(name)
+        if name != STANDARD_INPUT and not (self._fetch and _ADDRESS.match(name)):
+            yield name if _ADDRESS.match(name) else Path(name)
             return
         self._workspace = self._workspace or Workspace(self._settings.work_folder("cli"))
         folder = self._workspace.request_folder()
