@@ -14,6 +14,7 @@ IMPOSSIBLE = [
     ("SG_CORS_ORIGINS", "https://app.example/"),
     ("SG_CORS_ORIGINS", "https://*.example"),
     ("SG_URL_ALLOW", "https://media.example"),
+    ("SG_URL_ALLOW", "media.example:65536"),
     ("SG_URL_ALLOW", "*"),
     ("SG_URL_ALLOW", "media.*.example"),
     ("SG_URL_ALLOW", "media.example/*"),

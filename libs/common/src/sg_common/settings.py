@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 GIB = 1024**3
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s*]+")
-_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?(/[^?#\s*]*)?", re.IGNORECASE)
+_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:(?P<port>[0-9]{1,5}))?(/[^?#\s*]*)?", re.IGNORECASE)
 
 
 def default_models_root() -> Path:
@@ -140,7 +140,8 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _hosts(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         for entry in entries:
-            if not _HOST.fullmatch(entry):
+            found = _HOST.fullmatch(entry)
+            if found is None or int(found["port"] or 1) not in range(1, 65536):
                 raise ValueError(
                     f"'{entry}' is no host; one looks like media.example, *.media.example or media.example/path/"
                 )

@@ -220,6 +220,20 @@ def test_the_report_is_of_the_class_that_its_service_registers(report: bytes) ->
     assert older.probability == 0.25
 
 
+def test_the_page_s_example_runs(
+    tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "client.md").read_text()
+    example = page.split("```python\n", 1)[1].split("```", 1)[0]
+    (tmp_path / "notes.txt").write_text("a text")
+    monkeypatch.chdir(clip.parent)
+    with running(bytes_service(work_dir=tmp_path / "work")) as (address, _):
+        exec(example.replace("http://localhost:8000", address).replace("http://localhost:8001", address), {})
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("uncertain 0.")
+    assert told[1:] == ["audio uncertain", "video uncertain", "the file does not begin with MEDIA"]
+
+
 def test_two_services_about_one_file(base: str, clip: Path) -> None:
     clients: dict[str, Client[Report]] = {"good": Client(base, api_key=KEY), "bad": Client(base, api_key="other")}
     answers = analyze_all(clients, clip, sample_rate=7)

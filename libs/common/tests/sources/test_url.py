@@ -32,6 +32,8 @@ OUTSIDE = [
     "https://clips.s3.amazonaws.com/uploads/..%2fprivate/clip.mp4",
     "https://clips.s3.amazonaws.com/uploads/..%5cprivate/clip.mp4",
     "https://dev.example/clip.mp4",
+    "https://media.example:99999/clip.mp4",
+    "https://media.example:0/clip.mp4",
     "https://files.example/a/bc.mp4",
     "https://169.254.169.254/latest/meta-data/",
 ]
@@ -46,9 +48,10 @@ NONE = [
     "https://media.example@evil.example/clip.mp4",
     "https://evil.example\\@media.example/clip.mp4",
     "https://media.example\\.evil.example/clip.mp4",
-    "https://media.example:99999/clip.mp4",
-    "https://media.example:0/clip.mp4",
-    "https://media.example:/clip.mp4x y",
+    "https://media.example:/clip.mp4",
+    "https://media.example/x y.mp4",
+    "https://media.example/clip.mp4\n",
+    "HTTPS://media.example/clip.mp4",
     "https://media.example/a\r\nHost: evil.example",
     "https://media.example/통화.mp4",
     "https://medіa.example/clip.mp4",  # a Cyrillic letter

@@ -24,16 +24,13 @@ from sg_common.errors import (
     StorageUnavailable,
 )
 from sg_common.sources.addresses import AddressRule, CheckedNetwork, Resolver, public, resolve
+from sg_common.sources.request import URL_PATTERN
 from sg_common.sources.workspace import work_file_errors
 
 HTTPS_PORT = 443
 MAX_REDIRECTS = 3
 CONNECT_SECONDS = 10.0
-# Whatever a library could read in another way than the check does is left out: credentials, backslashes, IPv6.
-_URL = re.compile(
-    r"https://(?P<host>[a-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^?#\\]*)?(?P<query>\?[^#]*)?(?:#.*)?",
-    re.IGNORECASE,
-)
+_URL = re.compile(URL_PATTERN)
 
 
 @dataclass(frozen=True)
@@ -60,15 +57,15 @@ class UrlTarget:
         Raises:
             MalformedRequest: it is none that is read.
         """
-        found = _URL.fullmatch(url) if url.isascii() and url.isprintable() and " " not in url else None
-        port = int(found["port"] or HTTPS_PORT) if found else 0
-        if found is None or not 0 < port < 65536:
+        found = _URL.fullmatch(url)
+        if found is None:
             raise MalformedRequest(
                 "url: it must be https://HOST/PATH, without credentials and with every unusual character "
                 "percent-encoded (RFC 3986)"
             )
-        path = found["path"] or "/"
-        return cls(found["host"].lower(), port, path, path + (found["query"] or ""))
+        host, port, path, query = found.groups(default="")
+        path = path or "/"
+        return cls(host.lower(), int(port or HTTPS_PORT), path, path + query)
 
 
 @dataclass(frozen=True)
