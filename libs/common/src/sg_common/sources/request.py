@@ -13,8 +13,8 @@ from sg_common.errors import InvalidOption, MalformedRequest, ServiceError
 M = TypeVar("M", bound=BaseModel)
 
 URL_PATTERN = r"^https://([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[!-\"$->@-\[\]-~]*)?(\?[!-\"$-~]*)?(?:#[!-~]*)?$"
-"""Host, port, path and query. Whatever a library could read in another way than the allow-list's check does is left out:
-credentials, backslashes, IPv6, what is not percent-encoded."""
+"""Host, port, path and query. Whatever a library could read in another way than the allow-list's check does is left
+out: credentials, backslashes, IPv6, what is not percent-encoded."""
 
 
 class MediaRequest(AnalysisOptions):

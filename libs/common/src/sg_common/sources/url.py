@@ -161,24 +161,25 @@ class UrlSource:
                 return told["location"]
             if answer.status != 200:
                 raise _refusal(target, answer.status)
-            self._check(target, told)
-            written = 0
+            size = self._size(target, told)
             # The host's own failures are no OSError.
             with work_file_errors(), path.open("wb") as file:
                 for block in answer.iter_stream():
                     job.check()
-                    written += len(block)
-                    if written > self._max_bytes:
-                        raise self._too_large(target)
                     file.write(block)
+                    if file.tell() > self._max_bytes:
+                        raise self._too_large(target)
+                    job.progress(file.tell(), size)
         return None
 
-    def _check(self, target: UrlTarget, told: Mapping[str, str]) -> None:
+    def _size(self, target: UrlTarget, told: Mapping[str, str]) -> int:
+        """Bytes that the host announces; 0 where it does not."""
         if told.get("content-encoding", "identity").lower() not in ("", "identity"):
             raise EncodedBody(f"{target} sends the file compressed (Content-Encoding); download it and send it here")
-        length = told.get("content-length", "")
-        if length.isdigit() and int(length) > self._max_bytes:
+        size = int(told.get("content-length", 0))  # the protocol's library has checked that it is a number
+        if size > self._max_bytes:
             raise self._too_large(target)
+        return size
 
     def _too_large(self, target: UrlTarget) -> LimitExceeded:
         return LimitExceeded(f"the file at {target} has more than {self._max_bytes:,} bytes, the limit")
