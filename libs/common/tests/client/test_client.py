@@ -23,6 +23,7 @@ from sg_common.errors import (
     Forbidden,
     InvalidOption,
     MalformedRequest,
+    NotFound,
     NotMedia,
     ServiceError,
     StorageUnavailable,
@@ -32,6 +33,7 @@ from sg_common.errors import (
     UnexpectedFailure,
 )
 from sg_common.http.state import ServiceState
+from sg_common.jobs import JobStatus
 
 from testbed.analyzer import BytesAnalyzer, BytesReport, bytes_service
 from testbed.running import running, wait_for
@@ -138,6 +140,55 @@ def test_patience_has_an_end(tmp_path: Path, clip: Path) -> None:
         first.join(20)
 
 
+# --- jobs ---
+
+
+def test_jobs_are_asked_for_and_waited_for(base: str, tmp_path: Path, clip: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("a text")
+    with Client(base, BytesReport, api_key=KEY) as client:
+        job = client.submit(clip, sample_rate=7)
+        assert job.id
+        report = client.wait(job, 60)
+        assert (report.bytes_read, report.sample_rate) == (3_000_006, 7)
+        done = client.job(job.id)
+        assert (done.status, done.result) == (JobStatus.DONE, report)
+        assert client.wait(done, 0) == report
+        client.forget(job.id)
+        with pytest.raises(NotFound, match="no such job"):
+            client.job(job.id)
+        with pytest.raises(NotMedia, match="does not begin with MEDIA"):
+            client.wait(client.submit(text), 60)
+
+    async def ask() -> Report:
+        async with AsyncClient(base, api_key=KEY) as client:
+            job = await client.submit(clip)
+            report = await client.wait(job, 60)
+            assert (await client.job(job.id)).result == report
+            await client.forget(job.id)
+            return report
+
+    assert isinstance(asyncio.run(ask()), AnyReport)
+
+
+def test_a_job_that_does_not_end_in_time_goes_on(tmp_path: Path) -> None:
+    analyzer = BytesAnalyzer()
+    (tmp_path / "wait").write_bytes(b"MEDIAwait ")
+    with running(bytes_service(analyzer, work_dir=tmp_path / "work")) as (base, _), Client(base) as client:
+        job = client.submit(tmp_path / "wait")
+        with pytest.raises(DeadlineExceeded, match=f"job {job.id} has not ended within 0.2 s"):
+            client.wait(job, 0.2)
+        analyzer.let_go.set()
+        assert client.wait(job, 60).probability > 0
+
+
+def test_a_service_without_jobs_has_answered_at_once(tmp_path: Path, clip: Path) -> None:
+    with running(bytes_service(work_dir=tmp_path / "work", jobs=False)) as (base, _), Client(base) as client:
+        job = client.submit(clip)
+        assert job.status is JobStatus.DONE
+        assert client.wait(job) == job.result
+
+
 # --- answers that a test has to make up ---
 
 
@@ -231,7 +282,7 @@ def test_the_page_s_example_runs(
         exec(example.replace("http://localhost:8000", address).replace("http://localhost:8001", address), {})
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("uncertain 0.")
-    assert told[1:] == ["audio uncertain", "video uncertain", "the file does not begin with MEDIA"]
+    assert told[1:] == ["audio uncertain", "video uncertain", "uncertain", "the file does not begin with MEDIA"]
 
 
 def test_two_services_about_one_file(base: str, clip: Path) -> None:

@@ -12,8 +12,21 @@ from typing_extensions import TypeVar  # which has defaults before Python 3.13
 
 from sg_common.analysis import Report
 from sg_common.client.connection import Connection, connection_errors
-from sg_common.client.exchange import Call, Media, Pause, Steps, answered, call_about, report_of
+from sg_common.client.exchange import (
+    PREFER_JOB,
+    Call,
+    Media,
+    Pause,
+    Steps,
+    answered,
+    call_about,
+    ended,
+    job_of,
+    job_path,
+    report_of,
+)
 from sg_common.errors import ServiceError
+from sg_common.jobs import JobDocument
 
 R = TypeVar("R", bound=Report, default=Report)
 T = TypeVar("T")
@@ -41,6 +54,25 @@ class AsyncClient(Generic[R]):
         """As `Client.analyze`."""
         answer = await self._run(answered(call_about(media, options, {}), self._patience_seconds))
         return cast("R", report_of(answer, self._report))
+
+    async def submit(self, media: Media, **options: Any) -> JobDocument[R]:
+        """As `Client.submit`."""
+        call = call_about(media, options, PREFER_JOB)
+        return job_of(await self._run(answered(call, self._patience_seconds)), self._report)
+
+    async def job(self, identifier: str) -> JobDocument[R]:
+        """As `Client.job`."""
+        call = Call("GET", job_path(identifier))
+        return job_of(await self._run(answered(call, self._patience_seconds)), self._report)
+
+    async def wait(self, job: JobDocument[R], timeout_seconds: float = 3600) -> R:
+        """As `Client.wait`."""
+        steps = ended(job, self._report, timeout_seconds, self._patience_seconds)
+        return cast("R", await self._run(steps))
+
+    async def forget(self, identifier: str) -> None:
+        """As `Client.forget`."""
+        await self._run(answered(Call("DELETE", job_path(identifier)), self._patience_seconds))
 
     async def kind(self) -> str:
         """As `Client.kind`."""

@@ -3,14 +3,17 @@ pauses, and are sent the answer to each call. Both clients run the same ones."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
@@ -18,7 +21,8 @@ from pydantic import ValidationError
 from sg_common.analysis import Report
 from sg_common.backoff import doubled
 from sg_common.client.reports import read_report
-from sg_common.errors import MalformedRequest, ServiceError, UnexpectedFailure, failures
+from sg_common.errors import DeadlineExceeded, MalformedRequest, ServiceError, UnexpectedFailure, failures
+from sg_common.jobs import JobDocument, JobStatus
 from sg_common.problem import MEDIA_TYPE, Problem
 
 T = TypeVar("T")
@@ -28,6 +32,9 @@ Media = str | PathLike[str]
 PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
 """Statuses of refusals that pass: the same request may succeed later."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_LOOK_SECONDS = 1.0
+"""Between two looks at a job."""
+PREFER_JOB = {"Prefer": "respond-async"}
 
 
 @dataclass(frozen=True)
@@ -104,8 +111,58 @@ def report_of(answer: httpx.Response, wanted: type[Report] | None) -> Report:
     Raises:
         UnexpectedFailure: it holds none.
     """
-    try:
+    with _understood(answer):
         return read_report(answer.json(), wanted)
+
+
+def job_of(answer: httpx.Response, wanted: type[Report] | None) -> JobDocument[Any]:
+    """The job that an answer holds; of a service that keeps none and has answered at once, one that is done and
+    has no name.
+
+    Raises:
+        UnexpectedFailure: it holds neither.
+    """
+    with _understood(answer):
+        document = answer.json()
+        if answer.request.method == "POST" and answer.status_code != HTTPStatus.ACCEPTED:
+            report, now = read_report(document, wanted), datetime.now(UTC)
+            return JobDocument[Any](
+                id="", status=JobStatus.DONE, progress=None, result=report, problem=None, created=now, expires=now
+            )
+        job = JobDocument[Any].model_validate(document)
+        if job.result is None:
+            return job
+        return job.model_copy(update={"result": read_report(job.result, wanted)})
+
+
+def job_path(identifier: str) -> str:
+    return f"jobs/{quote(identifier, safe='')}"
+
+
+def ended(
+    job: JobDocument[Any], wanted: type[Report] | None, timeout_seconds: float, patience_seconds: float
+) -> Steps[Report]:
+    """The report of a job, once it is there.
+
+    Raises:
+        DeadlineExceeded: it has not ended in time.
+        ServiceError: why the job failed, or can't be asked about.
+    """
+    end = time.monotonic() + timeout_seconds
+    while job.status not in (JobStatus.DONE, JobStatus.FAILED):
+        if time.monotonic() >= end:
+            raise DeadlineExceeded(f"job {job.id} has not ended within {timeout_seconds:g} s; ask again later")
+        yield Pause(min(_LOOK_SECONDS, max(0.0, end - time.monotonic())))
+        job = job_of((yield from answered(Call("GET", job_path(job.id)), patience_seconds)), wanted)
+    if job.problem is not None:
+        raise failure_of(job.problem)
+    return cast("Report", job.result)
+
+
+@contextmanager
+def _understood(answer: httpx.Response) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, ValidationError) as error:
         raise strange(answer) from error
 

@@ -13,8 +13,21 @@ from typing_extensions import TypeVar  # which has defaults before Python 3.13
 
 from sg_common.analysis import Report
 from sg_common.client.connection import Connection, connection_errors
-from sg_common.client.exchange import Call, Media, Pause, Steps, answered, call_about, report_of
+from sg_common.client.exchange import (
+    PREFER_JOB,
+    Call,
+    Media,
+    Pause,
+    Steps,
+    answered,
+    call_about,
+    ended,
+    job_of,
+    job_path,
+    report_of,
+)
 from sg_common.errors import ServiceError
+from sg_common.jobs import JobDocument
 
 R = TypeVar("R", bound=Report, default=Report)
 T = TypeVar("T")
@@ -61,6 +74,32 @@ class Client(Generic[R]):
         """
         answer = self._run(answered(call_about(media, options, {}), self._patience_seconds))
         return cast("R", report_of(answer, self._report))
+
+    def submit(self, media: Media, **options: Any) -> JobDocument[R]:
+        """Ask as `analyze` does, without waiting: the job that the service has made of it. Where the service keeps none
+        (`SG_JOBS=off`), it has answered and the job is done.
+        """
+        call = call_about(media, options, PREFER_JOB)
+        return job_of(self._run(answered(call, self._patience_seconds)), self._report)
+
+    def job(self, identifier: str) -> JobDocument[R]:
+        """How far a job is, and its report once it is done (raises NotFound when it has expired)."""
+        call = Call("GET", job_path(identifier))
+        return job_of(self._run(answered(call, self._patience_seconds)), self._report)
+
+    def wait(self, job: JobDocument[R], timeout_seconds: float = 3600) -> R:
+        """The report of a job, when it is done.
+
+        Raises:
+            DeadlineExceeded: it has not ended within `timeout_seconds`; it goes on.
+            ServiceError: why it failed.
+        """
+        steps = ended(job, self._report, timeout_seconds, self._patience_seconds)
+        return cast("R", self._run(steps))
+
+    def forget(self, identifier: str) -> None:
+        """Cancel a job, or remove its report."""
+        self._run(answered(Call("DELETE", job_path(identifier)), self._patience_seconds))
 
     def kind(self) -> str:
         """The kind of stream that the service judges: `audio` or `video`."""
