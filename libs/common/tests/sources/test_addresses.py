@@ -96,6 +96,12 @@ def test_nobody_there(answer: str) -> None:
         CheckedNetwork(lambda _: True, Changing(answer), Job(20), 20).connect_tcp("media.example", port, 20)
 
 
+@pytest.mark.parametrize("name", ["a..media.example", f"{'a' * 64}.media.example", ".media.example", "-"])
+def test_names_that_cannot_be(name: str) -> None:
+    with pytest.raises(httpcore.ConnectError):
+        CheckedNetwork(lambda _: True, resolve, Job(20), 20).connect_tcp(name, 443, 20)
+
+
 def test_who_is_cancelled_does_not_wait_for_a_silent_host() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         job = Job(60)

@@ -65,7 +65,7 @@ class CheckedNetwork(NetworkBackend):
         """Connect (raises Forbidden where any address is not allowed, ConnectError, ConnectTimeout)."""
         try:
             addresses = self._resolver(host)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the second: a name that cannot be one
             raise ConnectError(f"{host} has no address") from error
         if not all(map(self._rule, addresses)):
             # Not which one: whoever asks must not learn the names and addresses of an internal network.
