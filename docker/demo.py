@@ -72,7 +72,7 @@ def by_http(clips: Iterable[Clip]) -> Iterator[Row]:
                 try:
                     report = clients[kind].analyze(media)
                 except ServiceError as error:
-                    yield Row(door, kind, clip.path.name, f"{error.status}: {error.detail}")
+                    yield Row(door, kind, clip.path.name, error.detail)
                 else:
                     yield row(door, kind, clip, report.model_dump(mode="json"))
 
