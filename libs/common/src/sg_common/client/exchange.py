@@ -16,7 +16,6 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
-from pydantic import ValidationError
 
 from sg_common.analysis import Report
 from sg_common.backoff import doubled
@@ -163,7 +162,7 @@ def ended(
 def _understood(answer: httpx.Response) -> Iterator[None]:
     try:
         yield
-    except (ValueError, ValidationError) as error:
+    except ValueError as error:
         raise strange(answer) from error
 
 
