@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from sg_common.analysis import Report
 from sg_common.service import installed_services
@@ -20,6 +20,13 @@ class AnyReport(Report):
     score_field: ClassVar[str] = "score"
 
     score: float = Field(ge=0, le=1, validation_alias="probability", exclude=True)
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        # What every report computes is no evidence of its own.
+        for name in type(self).model_computed_fields:
+            (self.model_extra or {}).pop(name, None)
+        return self
 
 
 @lru_cache(maxsize=1)
