@@ -1,23 +1,24 @@
-"""`analyze`: judge files in this process, without a server."""
+"""`analyze`: judge files, in this process or by running servers."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report, Status
-from sg_common.cli.arguments import add_sample_rate
+from sg_common.cli.arguments import add_options, chosen_options
 from sg_common.cli.inputs import Input, Inputs
 from sg_common.cli.output import say, say_json
 from sg_common.cli.status import ExitStatus
-from sg_common.errors import MissingStream, NotMedia, ServiceError
+from sg_common.errors import InvalidOption, MissingStream, NotMedia, ServiceError
 from sg_common.media import Decoders
 from sg_common.service import AnalyzerService
+from sg_common.settings import ServiceSettings
 
 _WORDS = {
     "likely_authentic": "likely authentic",
@@ -38,15 +39,27 @@ class _Outcome:
     error: ServiceError | None
 
 
+_Judge = Callable[[Path | str, str], list[_Outcome]]
+"""Judges a file, or an address that is not read here, that a person calls so."""
+
+
 def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
-        help="a media file, a folder, a pattern, s3://BUCKET/KEY (within SG_S3_ALLOW), or - for standard input",
+        help="a media file, a folder, a pattern, s3://BUCKET/KEY (within SG_S3_ALLOW), https://... "
+        "(within SG_URL_ALLOW), or - for standard input",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a file instead of sentences")
-    add_sample_rate(parser)
+    add_options(parser)
+    parser.add_argument(
+        "--server",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="ask this running service ($SG_API_KEY: its key) instead of judging here; once for each kind",
+    )
     parser.epilog = (
         "Exit status: 0 when every media file was judged by at least one analyzer, 2 when any could not be. Among "
         "several, files that are no media and are not called so (notes.txt) do not count. "
@@ -59,12 +72,14 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
 
     Raises:
         ConfigurationError: a setting or a model bundle cannot work.
+        InvalidOption: a model cannot judge at the policy.
+        ServiceError: a server cannot be asked.
         OutputClosed: nobody reads the answers any more.
     """
     settings = {service.kind: service.settings() for service in services}
-    own = settings[services[0].kind]
-    chosen = AnalysisOptions(sample_rate=options.sample_rate)
-    with closing(Inputs(own)) as inputs:
+    own = settings[services[0].kind] if services else ServiceSettings.from_environment()
+    chosen = chosen_options(options)
+    with closing(Inputs(own, fetch=not options.server)) as inputs:
         asked = inputs.expand(options.files)
         answers = _Answers(as_json=options.json, several=len(asked) > 1)
         # Before the models are loaded: a misspelled name is told at once.
@@ -74,18 +89,52 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
         readable = [item for item in asked if item.refusal is None]
         if not readable:
             return answers.status()
-        with closing(Decoders(own.decoder_parent_files)) as decoders:
-            decoders.prepare()  # it loads beside the models
-            analyzers = [service.build(settings[service.kind]) for service in services]
+        with _there(options.server, chosen) if options.server else _here(services, settings, chosen) as judge:
             for item in readable:
                 try:
-                    with inputs.file(item.name) as path:
-                        outcomes = _judge(path, item.name, analyzers, chosen, decoders)
+                    with inputs.file(item.name) as media:
+                        outcomes = judge(media, item.name)
                 except ServiceError as error:
                     answers.refuse(item.name, error)
                 else:
                     answers.give(item, outcomes)
     return answers.status()
+
+
+@contextmanager
+def _here(
+    services: Sequence[AnalyzerService], settings: Mapping[str, ServiceSettings], options: AnalysisOptions
+) -> Iterator[_Judge]:
+    """The analyzers of this process."""
+    with closing(Decoders(settings[services[0].kind].decoder_parent_files)) as decoders:
+        decoders.prepare()  # it loads beside the models
+        analyzers = [service.build(settings[service.kind]) for service in services]
+        for analyzer in analyzers:
+            _check(analyzer, options)
+        yield lambda media, name: _judge(Path(media), name, analyzers, options, decoders)
+
+
+@contextmanager
+def _there(addresses: Sequence[str], options: AnalysisOptions) -> Iterator[_Judge]:
+    """Servers."""
+    # The HTTP client is loaded only where it is used.
+    from sg_common.cli.servers import Servers  # noqa: PLC0415
+
+    def judge(media: Path | str, _: str) -> list[_Outcome]:
+        return [
+            _Outcome(kind, None, said) if isinstance(said, ServiceError) else _Outcome(kind, said, None)
+            for kind, said in servers.ask(media, options).items()
+        ]
+
+    with closing(Servers(addresses)) as servers:
+        yield judge
+
+
+def _check(analyzer: Analyzer, options: AnalysisOptions) -> None:
+    try:
+        analyzer.check(options)
+    except InvalidOption as error:
+        raise InvalidOption(f"{analyzer.kind}: {error.detail}") from error
 
 
 def _judge(
