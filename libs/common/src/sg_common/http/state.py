@@ -36,7 +36,8 @@ class ServiceState(ServiceHost):
             store = JobStore(path, self.workspace.folder.name, self.settings.job_ttl_seconds)
             return Jobs(store, self.workspace.living(), self.metrics, self.grace_left)
         except Unavailable as error:
-            raise SettingsError(f"SG_WORK_DIR: {path} cannot be used; remove it, or set SG_JOBS=off") from error
+            sentence = f"SG_WORK_DIR: {path} cannot be used ({error.__cause__}); remove it, or set SG_JOBS=off"
+            raise SettingsError(sentence) from error
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
