@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report, Status
-from sg_common.cli.arguments import add_sample_rate
+from sg_common.cli.arguments import add_options, chosen_options
 from sg_common.cli.inputs import Input, Inputs
 from sg_common.cli.output import say, say_json
 from sg_common.cli.status import ExitStatus
-from sg_common.errors import MissingStream, NotMedia, ServiceError
+from sg_common.errors import InvalidOption, MissingStream, NotMedia, ServiceError
 from sg_common.media import Decoders
 from sg_common.service import AnalyzerService
 
@@ -46,7 +46,7 @@ def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
         help="a media file, a folder, a pattern, s3://BUCKET/KEY (within SG_S3_ALLOW), or - for standard input",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a file instead of sentences")
-    add_sample_rate(parser)
+    add_options(parser)
     parser.epilog = (
         "Exit status: 0 when every media file was judged by at least one analyzer, 2 when any could not be. Among "
         "several, files that are no media and are not called so (notes.txt) do not count. "
@@ -59,11 +59,12 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
 
     Raises:
         ConfigurationError: a setting or a model bundle cannot work.
+        InvalidOption: a model cannot judge at the policy.
         OutputClosed: nobody reads the answers any more.
     """
     settings = {service.kind: service.settings() for service in services}
     own = settings[services[0].kind]
-    chosen = AnalysisOptions(sample_rate=options.sample_rate)
+    chosen = chosen_options(options)
     with closing(Inputs(own)) as inputs:
         asked = inputs.expand(options.files)
         answers = _Answers(as_json=options.json, several=len(asked) > 1)
@@ -77,6 +78,8 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
         with closing(Decoders(own.decoder_parent_files)) as decoders:
             decoders.prepare()  # it loads beside the models
             analyzers = [service.build(settings[service.kind]) for service in services]
+            for analyzer in analyzers:
+                _check(analyzer, chosen)
             for item in readable:
                 try:
                     with inputs.file(item.name) as path:
@@ -86,6 +89,13 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
                 else:
                     answers.give(item, outcomes)
     return answers.status()
+
+
+def _check(analyzer: Analyzer, options: AnalysisOptions) -> None:
+    try:
+        analyzer.check(options)
+    except InvalidOption as error:
+        raise InvalidOption(f"{analyzer.kind}: {error.detail}") from error
 
 
 def _judge(
