@@ -16,13 +16,16 @@ LANGUAGES = ("en", "ko")
 STYLES = ("vendor/uPlot.min.css", "view.css")
 SCRIPTS = ("vendor/uPlot.iife.min.js", "base.js", "charts.js", "evidence.js", "facts.js", "view.js")
 """In the order in which they build on each other; an entry such as `report.js` comes last."""
+POLICY = (
+    "default-src 'none'; script-src {script}; style-src {style}; img-src data:; media-src blob:; base-uri 'none'; "
+    "form-action 'none'"
+)
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="$lang">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src $script_hash; style-src $style_hash; \
-img-src data:; media-src blob:; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="$policy">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
@@ -51,15 +54,16 @@ def words() -> dict[str, dict[str, str]]:
     return {language: json.loads(asset(f"words/{language}.json")) for language in LANGUAGES}
 
 
-def render(document: Mapping[str, Any], *, title: str, plain: str, lang: str = "en") -> str:
+def render(document: Mapping[str, Any], *, title: str, plain: str, lang: str | None = None) -> str:
     """The view of a document as one file.
 
     Args:
-        document: `{file: {name, bytes}, made, results: [{kind, report, problem, pictures}]}` of one file, where
-            `report` is an answer and `pictures` what the service drew of the file; or `{index: [{name, href, results}]}`.
+        document: of one file `{file: {name, bytes}, made, results: [{kind, report, problem, pictures}]}`, where
+            `report` is an answer and `pictures` what its service drew; of several
+            `{index: [{name, href, results: [{kind, verdict, probability, problem}], problem}], made}`.
         title: of the window.
         plain: what is said where scripts are off.
-        lang: the language that is shown first.
+        lang: the language that is shown first; None for the reader's own.
     """
     style = "\n".join(asset(name) for name in STYLES)
     script = "\n".join(asset(name) for name in (*SCRIPTS, "report.js"))
@@ -68,9 +72,8 @@ def render(document: Mapping[str, Any], *, title: str, plain: str, lang: str = "
         title=html.escape(title),
         plain=html.escape(plain),
         style=style,
-        style_hash=_hash(style),
         script=script,
-        script_hash=_hash(script),
+        policy=POLICY.format(script=_hash(script), style=_hash(style)),
         words=_json(words()),
         document=_json({**document, "lang": lang}),
     )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sg_view.page import render
 
+from sg_common.cli.outcome import Outcome, problem
 from sg_common.errors import MalformedRequest, ServiceError
-
-log = logging.getLogger(__name__)
 
 INDEX = "index.html"
 
@@ -46,19 +44,21 @@ class ReportFiles:
         except OSError as error:
             raise MalformedRequest(f"--report: {target}: {(error.strerror or str(error)).lower()}") from error
 
-    def add(self, name: str, size: int, results: Sequence[dict[str, Any]]) -> None:
+    def add(self, name: str, size: int, outcomes: Sequence[Outcome], drawn: Mapping[str, object]) -> None:
         """One file's view.
 
         Args:
             name: the file as its owner calls it.
             size: bytes.
-            results: `{kind, report, problem, pictures}` of each analyzer.
+            outcomes: what each analyzer said.
+            drawn: what its service drew, by kind.
 
         Raises:
             MalformedRequest: it cannot be written.
         """
+        results = [_result(outcome, drawn.get(outcome.kind)) for outcome in outcomes]
         shown = Path(name).name or name
-        document = {"file": {"name": _text(shown), "bytes": size}, "made": _now(), "results": list(results)}
+        document = {"file": {"name": _text(shown), "bytes": size}, "made": _now(), "results": results}
         place = self._name or f"{len(self._index or ()) + 1:03}-{_plain(shown)}.html"
         self._write(place, document, _text(shown), _sentences(results))
         if self._index is not None:
@@ -67,7 +67,7 @@ class ReportFiles:
     def refuse(self, name: str, error: ServiceError) -> None:
         """A name that led to no file: it is told in the index."""
         if self._index is not None:
-            self._index.append({"name": _text(name), "results": [], "problem": {"detail": _text(error.detail)}})
+            self._index.append({"name": _text(name), "results": [], "problem": problem(error)})
 
     def close(self) -> None:
         """Write the index (raises MalformedRequest)."""
@@ -84,6 +84,15 @@ class ReportFiles:
             half.replace(path)
         except OSError as error:
             raise MalformedRequest(f"--report: {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _result(outcome: Outcome, pictures: object) -> dict[str, Any]:
+    return {
+        "kind": outcome.kind,
+        "report": outcome.report and outcome.report.model_dump(mode="json"),
+        "problem": outcome.error and problem(outcome.error),
+        "pictures": pictures,
+    }
 
 
 def _now() -> str:

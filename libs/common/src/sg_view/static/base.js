@@ -12,7 +12,7 @@
       if (typeof value === "function") made.addEventListener(key, value);
       else made.setAttribute(key, value === true ? "" : value);
     }
-    made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+    made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
     return made;
   };
 
@@ -34,6 +34,12 @@
   };
 
   view.number = (value) => Number(value).toFixed(2);
+
+  /** Numbers with as many digits as it takes to see which is larger. */
+  view.apart = (value, ...others) => {
+    const close = others.some((other) => other !== value && view.number(other) === view.number(value));
+    return [value, ...others].map((each) => Number(each).toFixed(close ? 4 : 2));
+  };
 
   /** How many of a hundred. */
   view.ofHundred = (share) => {

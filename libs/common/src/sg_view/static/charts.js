@@ -5,7 +5,7 @@
   const { element } = view;
   const AXIS = 52; // pixels left of every plot, so that lanes and charts stand under one another
   const RIGHT = 12;
-  const PRINTED = 660; // pixels within the margins of A4
+  const PRINTED = 684; // pixels within the margins of A4
   const alive = new Set();
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -44,7 +44,7 @@
         padding: [8, RIGHT, 0, 0],
         scales: { x: { time: false, range: () => [0, seconds] }, y: { range: () => range } },
         axes: [
-          { ...axis, size: 28, values: (_, splits) => splits.map((at) => view.clock(at, seconds < 5)), grid: { stroke: () => colour("--line") } },
+          { ...axis, size: 28, space: 56, values: (_, splits, __, ___, step) => splits.map((at) => view.clock(at, step < 1)), grid: { stroke: () => colour("--line") } },
           { ...axis, size: AXIS, values, grid: { stroke: () => colour("--line") } },
         ],
         series: [{}, ...series],
@@ -106,7 +106,7 @@
       data: [[0, seconds], [0, high]],
       series: [{ show: true, stroke: "transparent", points: { show: false } }],
       range: [0, high],
-      values: (_, splits) => splits.map((at) => `${at} kHz`),
+      values: (_, splits) => splits.map(String),
       hooks: {
         ready: [
           (plot) => {

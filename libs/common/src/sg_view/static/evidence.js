@@ -112,7 +112,7 @@
       return part;
     };
     if (pictures.waveform) view.waveform(grow(say("waveform")), say, { ...pictures.waveform, seconds }, suspicious, seek);
-    if (pictures.spectrogram) view.spectrogram(grow(say("spectrogram")), say, { ...pictures.spectrogram, seconds }, seek);
+    if (pictures.spectrogram) view.spectrogram(grow(`${say("spectrogram")} (kHz)`), say, { ...pictures.spectrogram, seconds }, seek);
     const points = (report.segments ?? []).map(({ start, end, deepfake_probability: score }) => ({ start, end, score }));
     points.push(...(report.timeline ?? []).map(({ time, inconsistency_score: score }) => ({ start: time, end: time, score })));
     if (points.length) view.scores(grow(say("scores")), say, points, seconds, report.thresholds, seek);

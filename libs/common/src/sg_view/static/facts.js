@@ -10,32 +10,34 @@
   view.gauge = (say, report) => {
     if (report.status !== "success") return element("p", { class: "soft" }, say("gauge_unknown"));
     const { likely_authentic: low, likely_deepfake: high } = report.thresholds;
+    const [shown, shownLow, shownHigh] = view.apart(report.probability, low, high);
     const at = (value) => 10 + 580 * value;
     const zone = (from, to, name) => element("svg:rect", { x: at(from), y: 22, width: at(to) - at(from), height: 18, class: `zone ${name}` });
-    const tick = (value) =>
+    const tick = (value, text) =>
       element(
         "svg:g",
         {},
         element("svg:line", { x1: at(value), x2: at(value), y1: 18, y2: 46, class: "tick" }),
-        element("svg:text", { x: at(value), y: 60, "text-anchor": "middle" }, number(value)),
+        element("svg:text", { x: at(value), y: 50, "text-anchor": "middle", "dominant-baseline": "hanging" }, text),
       );
     const here = at(report.probability);
-    return element(
+    const picture = element(
       "svg:svg",
       {
         class: "gauge",
         viewBox: "0 0 600 66",
         role: "img",
-        "aria-label": say("gauge", { probability: number(report.probability), low: number(low), high: number(high) }),
+        "aria-label": say("gauge", { probability: shown, low: shownLow, high: shownHigh }),
       },
       zone(0, low, "likely_authentic"),
       zone(low, high, "uncertain"),
       zone(high, 1, "likely_deepfake"),
-      tick(low),
-      tick(high),
+      tick(low, shownLow),
+      tick(high, shownHigh),
       element("svg:path", { d: `M${here} 24 l-8 -14 h16 z`, class: "needle" }),
       element("svg:line", { x1: here, x2: here, y1: 12, y2: 42, class: "needle" }),
     );
+    return [element("p", {}, `${say("probability")}: `, element("strong", {}, shown)), picture];
   };
 
   /** What the verdict means and why, as the report says it in this language where it can. */

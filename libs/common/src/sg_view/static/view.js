@@ -19,7 +19,7 @@
       holder.append(element("p", {}, problem?.detail ?? ""));
       return { holder, finish: () => {} };
     }
-    holder.append(...[...view.sentences(say, language, report), view.gauge(say, report)].filter(Boolean));
+    holder.append(...[view.sentences(say, language, report), view.gauge(say, report)].flat().filter(Boolean));
     const evidence = element("div", { class: "evidence" });
     holder.append(evidence);
     // Charts are drawn once their place on the page has a width.
