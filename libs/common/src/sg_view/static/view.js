@@ -68,11 +68,11 @@
       ),
     );
 
-  const languageChoice = (words, language, change) =>
+  const languageChoice = (say, words, language, change) =>
     element(
       "label",
       { class: "language" },
-      view.speaker(words[language])("choose_language"),
+      say("choose_language"),
       " ",
       element(
         "select",
@@ -109,7 +109,7 @@
           "header",
           { class: "top" },
           element("h1", {}, title),
-          languageChoice(words, language, change),
+          languageChoice(say, words, language, change),
           element("p", { class: "soft" }, say("evidence_not_proof")),
         ),
         ...[extra?.(say), shown.index ? indexPart(say, shown.index) : null].filter(Boolean),
