@@ -88,4 +88,7 @@ docs: setup  ## remake docs/configuration.md from the settings, docs/bundle.md a
 	$(BIN)/python tools/document_settings.py
 	$(BIN)/python tools/document_bundles.py
 
-.PHONY: help setup setup-serving setup-training run analyze samples lint lint-python lint-training test test-python format lock docs
+words: setup  ## bring the catalogues of translations up to date with the phrases, and compile them
+	$(BIN)/python tools/translate.py
+
+.PHONY: words help setup setup-serving setup-training run analyze samples lint lint-python lint-training test test-python format lock docs

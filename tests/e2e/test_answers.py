@@ -24,6 +24,8 @@ AUDIO_FIELDS = {
     "speech_duration": float,
     "sample_rate": int,
     "segments": list,
+    "voices": list,
+    "suspicious_segments": list,
     "model": dict,
     "processing_seconds": float,
     "message": (str, type(None)),
@@ -83,7 +85,7 @@ def test_a_clip_is_judged(service: Running, clip: Path) -> None:
         assert body["fps"] == pytest.approx(25, abs=0.1)
         assert body["resolution"] == "640x480"
         assert [set(face) for face in body["faces"]] == [
-            {"track", "first_seen", "last_seen", "manipulation_probability"}
+            {"track", "first_seen", "last_seen", "frames", "seconds", "manipulation_probability", "verdict"}
         ]
         assert all(set(entry) == {"time", "frame_number", "inconsistency_score"} for entry in body["timeline"])
         assert len(body["suspicious_frames"]) <= 10

@@ -38,6 +38,8 @@ def test_a_genuine_face(judge: Judge) -> None:
     assert (face.track, face.first_seen) == (1, 0.0)
     assert face.last_seen > 1.8
     assert face.manipulation_probability == report.manipulation_probability
+    assert (face.frames, face.verdict) == (32, report.verdict)
+    assert face.seconds == pytest.approx(face.last_seen - face.first_seen)
     assert len(report.timeline) == 32
     assert report.suspicious_frames == []
     assert (report.model.name, report.model.variant) == ("green-faces", "fp32")
@@ -225,7 +227,7 @@ def test_only_the_largest_faces_of_a_crowd_are_followed(make_analyzer: type, jud
     crowd = scene(Actor(face_side=80, place=lambda _: (0.2, 0.5)), Actor(HOPPER, 120, place=lambda _: (0.7, 0.5)))
     report = judge(picture=crowd, frames=24, by=lonely)
     assert len(report.faces) == 1
-    assert report.message == "Only the 1 largest faces of a frame were followed."
+    assert report.message == "Only the 1 largest face of a frame was followed."
 
 
 def test_portraits_of_the_suite_are_found(analyzer: VideoAnalyzer) -> None:
@@ -268,7 +270,7 @@ def test_a_photograph_before_a_moving_camera(judge: Judge, crf: str) -> None:
     report = judge(picture=photograph, frames=90, options={"preset": "veryfast", "crf": crf})
     assert len(report.timeline) >= 24
     assert (report.status, report.verdict) == (Status.SUCCESS, Verdict.UNCERTAIN)
-    assert "nothing in the face moves" in (report.message or "")
+    assert "nothing moves but the camera" in (report.message or "")
 
 
 def test_a_photograph_on_the_wall_accuses_nobody(judge: Judge) -> None:

@@ -35,7 +35,7 @@ def test_a_row_for_each_file_as_csv(files: list[str], capsys: pytest.CaptureFixt
     assert rows[1]["verdict"] == "uncertain"
     assert rows[1]["probability"] == "0.6"
     assert re.fullmatch("[0-9a-f]{64}", rows[1]["sha256"])
-    assert rows[2]["message"] == "the file is broken"
+    assert rows[2]["summary"] == "the file is broken"
 
 
 def test_a_table_of_markdown(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +70,7 @@ def test_a_report_of_one_file(files: list[str], tmp_path: Path, capsys: pytest.C
     (result,) = embedded(path)["results"]
     assert result["report"]["share_of_odd_bytes"] == 0.6
     assert result["pictures"] == {"drawn": [Path(files[0]).name, "uncertain"]}
-    assert "video: uncertain (0.60)" in path.read_text(), "and without scripts"
+    assert "video: This file shows too little" in path.read_text(), "and without scripts"
 
 
 def test_a_picture_that_fails_takes_no_answer_away(files: list[str], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from sg_common.analysis import Report
 from sg_common.errors import Cancelled, ServiceError, UnexpectedFailure
 from sg_common.http.receive import gone, receive
 from sg_common.http.state import ServiceState
+from sg_common.words.languages import SOURCE
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,9 @@ async def answer(state: ServiceState, request: Request) -> Response:
             raise
     state.metrics.judged(report)
     _log_report(report)
-    return Response(report.model_dump_json(), media_type="application/json")
+    language = options.lang or SOURCE
+    headers = {"Content-Language": language, "Vary": "Accept-Language"}
+    return Response(report.in_language(language).model_dump_json(), headers=headers, media_type="application/json")
 
 
 def _count(state: ServiceState, error: BaseException) -> None:

@@ -16,16 +16,23 @@ from sg_common.http.pool import Ticket
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_body, receive_form
 from sg_common.sources.request import S3Request, read_options, read_request
+from sg_common.words.languages import accepted
 
 MAX_JSON_BYTES = 64 * 1024
 
 
 async def receive(state: ServiceState, request: Request, ticket: Ticket, path: Path) -> tuple[str, AnalysisOptions]:
-    """Bring the request's file to `path`; where it came from (`upload` or `s3`), and the options.
+    """Bring the request's file to `path`; where it came from (`upload` or `s3`), and the options, `lang` among them.
 
     Raises:
         ServiceError: as in `sg_common.errors`.
     """
+    source, options = await _receive(state, request, ticket, path)
+    asked = accepted(",".join(request.headers.getlist("accept-language")))
+    return source, options.model_copy(update={"lang": options.lang or asked})
+
+
+async def _receive(state: ServiceState, request: Request, ticket: Ticket, path: Path) -> tuple[str, AnalysisOptions]:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise EncodedBody(f"the body is sent with Content-Encoding: {encoding[:100]}; send the file as it is, without")

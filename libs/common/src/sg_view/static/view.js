@@ -19,14 +19,15 @@
       holder.append(element("p", {}, problem?.detail ?? ""));
       return { holder, finish: () => {} };
     }
-    holder.append(...[view.sentences(say, language, report), view.gauge(say, report)].flat().filter(Boolean));
+    const { summary, group } = view.told(say, language, report);
+    holder.append(...[summary, view.gauge(say, report), group("steps"), group("why")].flat().filter(Boolean));
     const evidence = element("div", { class: "evidence" });
     holder.append(evidence);
     // Charts are drawn once their place on the page has a width.
     const finish = () => {
       view.evidence(evidence, say, report, pictures ?? {}, play);
-      const rest = [view.rates(say, report.policy_rates), view.limits(say, kind), view.provenance(say, report.provenance)];
-      holder.append(...[...rest, view.details(say, report, file)].filter(Boolean));
+      const rest = [group("rates"), group("limits"), view.provenance(say, report.provenance), view.details(say, report, file)];
+      holder.append(...rest.filter(Boolean));
     };
     return { holder, finish };
   };
