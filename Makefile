@@ -84,9 +84,10 @@ include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk traini
 test-training evaluate-audio evaluate-video calibrate-video train-video fine-tune-video: setup-training
 train-audio: setup-training .venv-training/.ready-engines
 
-docs: setup  ## remake docs/configuration.md from the settings, docs/bundle.md and its JSON Schema from the bundle's classes
+docs: setup  ## remake the pages that are made from the code: settings, bundles and their JSON Schema, verdicts
 	$(BIN)/python tools/document_settings.py
 	$(BIN)/python tools/document_bundles.py
+	$(BIN)/python tools/document_verdicts.py
 
 words: setup  ## bring the catalogues of translations up to date with the phrases, and compile them
 	$(BIN)/python tools/translate.py

@@ -37,7 +37,7 @@ def is_inconclusive(report: AudioReport, words: str) -> bool:
         report.status is Status.INCONCLUSIVE
         and report.verdict is Verdict.INCONCLUSIVE
         and report.deepfake_probability == 0.5
-        and report.segments == report.voices == report.suspicious_segments == []
+        and [*report.segments, *report.voices, *report.suspicious_segments] == []
         and words in (report.message or "")
     )
 

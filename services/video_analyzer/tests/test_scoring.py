@@ -86,7 +86,7 @@ def test_nothing_judged_is_unknown_not_authentic() -> None:
         Verdict.INCONCLUSIVE,
         Status.INCONCLUSIVE,
     )
-    assert conclusion.reason is not None
+    assert conclusion.reason == words.NO_FIT_FACE(needed=3, advice=words.MORE())
 
 
 @pytest.mark.parametrize("logit", [FAKE, REAL])
@@ -94,6 +94,7 @@ def test_one_frame_neither_accuses_nor_acquits(logit: float) -> None:
     anna = track()
     conclusion = evidence([[(anna, logit)]]).conclude([anna])
     assert (conclusion.probability, conclusion.status) == (0.5, Status.INCONCLUSIVE)
+    assert conclusion.reason == words.ONE_FRAME(needed=3, advice=words.MORE())
 
 
 @pytest.mark.parametrize("logit", [FAKE, REAL])
@@ -102,7 +103,7 @@ def test_two_frames_score_but_stay_uncertain(logit: float) -> None:
     conclusion = evidence([[(anna, logit)]] * 2).conclude([anna])
     assert (conclusion.verdict, conclusion.status) == (Verdict.UNCERTAIN, Status.SUCCESS)
     assert (conclusion.probability > 0.8) == (logit == FAKE)
-    assert conclusion.reason is not None
+    assert conclusion.reason == words.TWO_FRAMES(needed=3, advice=words.MORE())
 
 
 def test_a_policy_has_thresholds_of_its_own() -> None:
@@ -186,7 +187,7 @@ def test_one_picture_neither_accuses_nor_acquits(logit: float) -> None:
         anna = track()
         conclusion = evidence([[(anna, logit)]] * 32, looks).conclude([anna])
         assert (conclusion.verdict, conclusion.status) == (Verdict.UNCERTAIN, Status.SUCCESS)
-        assert conclusion.reason is not None
+        assert conclusion.reason == words.SAME_PICTURE(needed=3, advice=words.MORE())
 
 
 def test_a_face_that_only_the_camera_moves_is_uncertain_unless_another_lives() -> None:

@@ -11,7 +11,8 @@ export const accused = (report: Report): boolean =>
 export const missed = (report: Report): number | undefined => report.policy_rates?.detection_rate;
 export const bytes = (report: Report): string => report.sha256;
 export const sentence = (problem: Problem): string => `${problem.status}: ${problem.detail}`;
-export const options: Options = { policy: "high_recall", sample_rate: 3 };
+export const why = (report: Report): string[] => report.reasons.map((reason) => `${reason.code}: ${reason.text}`);
+export const options: Options = { policy: "high_recall", sample_rate: 3, lang: "ko" };
 // @ts-expect-error there is no such option
 export const misspelt: Options = { polcy: "high_recall" };
 // @ts-expect-error there is no such verdict

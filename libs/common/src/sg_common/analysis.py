@@ -133,7 +133,7 @@ class Report(Answer):
         """What the report says, in words."""
         reasons = [*self.findings(), *self.limits, *self.notes]
         if self.status is Status.SUCCESS:
-            reasons += shared.certainty(self.probability, self.thresholds, self.policy_rates)
+            reasons += shared.certainty(self.probability, self.verdict, self.thresholds, self.policy_rates)
         reasons += [*self.scope(), *shared.next_steps(self.verdict)]
         return Words.of(self.headline(), reasons, self.limits, language)
 

@@ -82,17 +82,19 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def certainty(score: float, thresholds: Thresholds, rates: Rates | None) -> list[Finding]:
-    """How sure a judged file's score is: where it lies, and what verdicts at these thresholds are worth."""
-    match thresholds.verdict(score):
-        case Verdict.LIKELY_AUTHENTIC:
-            place = SCORE_LOW
-        case Verdict.LIKELY_DEEPFAKE:
-            place = SCORE_HIGH
-        case _:
-            place = SCORE_BETWEEN
+def certainty(score: float, verdict: Verdict, thresholds: Thresholds, rates: Rates | None) -> list[Finding]:
+    """How sure a judged file's verdict is: where its score lies, and what verdicts at these thresholds are worth."""
     low, high = number(thresholds.likely_authentic), number(thresholds.likely_deepfake)
-    return [place(score=number(score), likely_authentic=low, likely_deepfake=high), measured(rates)]
+    places = {
+        Verdict.LIKELY_AUTHENTIC: SCORE_LOW,
+        Verdict.UNCERTAIN: SCORE_BETWEEN,
+        Verdict.LIKELY_DEEPFAKE: SCORE_HIGH,
+    }
+    found = [measured(rates)]
+    # Where something was missing, the verdict is not what the score alone would say.
+    if verdict is thresholds.verdict(score):
+        found.insert(0, places[verdict](score=number(score), likely_authentic=low, likely_deepfake=high))
+    return found
 
 
 def measured(rates: Rates | None) -> Finding:
