@@ -24,6 +24,7 @@ PACKAGES := --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
 # What serving needs, a quarter of what tests and lint need. Those are added on top: their lock has the same versions.
 $(VENV)/.ready-serving: requirements/services.txt requirements/build.txt $(PROJECTS:%=%/pyproject.toml)
 	@$(ENVIRONMENT) $(VENV) $(@F) --require-hashes -r requirements/services.txt -r requirements/build.txt -- $(PACKAGES)
+	@rm -f $(VENV)/lib/python3*/site-packages/c2pa/libs/*.rlib  # 31 MB for linking Rust programs
 
 $(VENV)/.ready: requirements/dev.txt $(VENV)/.ready-serving
 	@$(ENVIRONMENT) $(VENV) $(@F) --require-hashes -r requirements/dev.txt

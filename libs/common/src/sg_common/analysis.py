@@ -24,8 +24,9 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from sg_common.errors import Cancelled, DeadlineExceeded
+from sg_common.provenance import Provenance
 from sg_common.verdict import DEFAULT_POLICY, Policy, Rates, Thresholds, Verdict, rounded
-from sg_common.words import shared
+from sg_common.words import origin, shared
 from sg_common.words.languages import SOURCE, Language
 from sg_common.words.phrases import Finding
 from sg_common.words.told import Reason, Words
@@ -90,6 +91,9 @@ class Report(Answer):
     thresholds: Thresholds
     policy_rates: Rates | None = Field(description="what they are worth; null where the model's bundle does not say")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hex digest of the judged file")
+    provenance: Provenance | None = Field(
+        default=None, description="what the file itself claims, which no score depends on; null where it can't be read"
+    )
     model: ModelInfo
     processing_seconds: float = Field(
         ge=0, description="wall time of the analysis, seconds; neither the file's way here nor the wait for a turn"
@@ -131,7 +135,7 @@ class Report(Answer):
 
     def told(self, language: Language) -> Words:
         """What the report says, in words."""
-        reasons = [*self.findings(), *self.limits, *self.notes]
+        reasons = [*self.findings(), *origin.claims(self.provenance, self.verdict), *self.limits, *self.notes]
         if self.status is Status.SUCCESS:
             reasons += shared.certainty(self.probability, self.verdict, self.thresholds, self.policy_rates)
         reasons += [*self.scope(), *shared.next_steps(self.verdict)]

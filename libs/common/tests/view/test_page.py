@@ -23,10 +23,8 @@ def used_keys() -> tuple[set[str], set[str]]:
     """Keys that scripts say as they are, and beginnings of those that they put together."""
     text = "\n".join(asset(name) for name in OWN)
     whole = set(re.findall(r"""say\(\s*"([a-z0-9_.]+)\"""", text))
-    whole |= (
-        set(re.findall(r'\["(\w+)", (?:voices|faces)\]', text))
-        | set(re.findall(r'note = (?:checked \? )?"(\w+)"', text))
-        | set(re.findall(r'"(c2pa_\w+)"', text))
+    whole |= set(re.findall(r'\["(\w+)", (?:voices|faces)\]', text)) | set(
+        re.findall(r'note = (?:checked \? )?"(\w+)"', text)
     )
     return whole, set(re.findall(r"say(?:\.knows)?\(`(\w+)\.\$\{", text)) | {"kind"}
 

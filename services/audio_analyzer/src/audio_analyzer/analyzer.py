@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, sha256_of
 from sg_common.bundle.calibration import VoiceCalibration
-from sg_common.media import AudioReader, open_audio
+from sg_common.media import AudioReader, open_audio, read_provenance
 from sg_common.verdict import Policy, Verdict
 from sg_common.words import shared
 from sg_common.words.phrases import Finding
@@ -88,6 +88,7 @@ class _Analysis:
         self._band = BandMeter(SAMPLE_RATE)
 
     def run(self, reader: AudioReader) -> AudioReport:
+        self._claims = reader.claims
         expected_seconds = reader.info.duration or 0.0
         for block in reader:
             self._take(self._speech.feed(block))
@@ -182,6 +183,13 @@ class _Analysis:
             thresholds=point.alone,
             policy_rates=point.rates,
             sha256=sha256_of(self._path, self._job),
+            provenance=read_provenance(
+                self._path,
+                self._claims,
+                checks=self._settings.credential_checks(),
+                limits=self._settings.decode_limits(),
+                job=self._job,
+            ),
             audio_duration=quality.audio_seconds,
             speech_duration=quality.speech_seconds,
             sample_rate=SAMPLE_RATE,

@@ -44,27 +44,26 @@
     steps: ["call_back", "verify", "stay_careful"],
     rates: ["measured", "unmeasured"],
     limits: ["scope", "not_proof", "no_all_clear"],
+    origin: ["credentials_broken", "credentials_hold", "credentials_trusted", "no_ai_declared"],
   };
 
   /** The summary, and the reasons under headings, in this language where the answer has it. */
   view.told = (say, language, report) => {
     const { summary, reasons = [], message } = report.translations?.[language] ?? report;
     const groupOf = (code) => Object.keys(GROUPS).find((group) => GROUPS[group].includes(code)) ?? "why";
-    const group = (name) => {
+    const list = (name) => {
       const found = reasons.filter(({ code }) => groupOf(code) === name);
-      return found.length
-        ? element(
-            "section",
-            { class: "reasons" },
-            element("h3", {}, say(`group.${name}`)),
-            element("ul", {}, found.map(({ text }) => element("li", {}, text))),
-          )
-        : null;
+      return found.length ? element("ul", {}, found.map(({ text }) => element("li", {}, text))) : null;
+    };
+    const group = (name) => {
+      const found = list(name);
+      return found && element("section", { class: "reasons" }, element("h3", {}, say(`group.${name}`)), found);
     };
     return {
       // Answers of earlier versions have no summary.
       summary: summary || message ? element("p", { class: "summary" }, summary ?? message) : null,
       group,
+      list,
     };
   };
 
@@ -75,21 +74,24 @@
       rows.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
     );
 
-  /** What the file itself claims; nothing where the answer does not carry it. */
-  view.provenance = (say, provenance) => {
+  /** What the file itself claims, and the reasons that go with it; nothing where the answer does not carry it. */
+  view.provenance = (say, provenance, reasons) => {
     if (!provenance) return null;
     const { c2pa, declared } = provenance;
-    const rows = (declared ?? []).map(({ source, text }) => [source, text]);
+    const known = (value) => (value === true ? say("yes") : value === false ? say("no") : value ?? say("unknown"));
+    const credentials = c2pa ? [[say("c2pa.present"), known(c2pa.present)]] : [];
     if (c2pa?.present) {
-      const signer = c2pa.signer ?? say("unknown_signer");
-      const state = !c2pa.valid ? "c2pa_invalid" : c2pa.trusted ? "c2pa_trusted" : "c2pa_valid";
-      rows.unshift([say("c2pa"), [say(state, { signer }), c2pa.ai_generated ? ` ${say("c2pa_ai")}` : ""].join("")]);
+      for (const name of ["valid", "trusted", "signer", "ai_generated"]) credentials.push([say(`c2pa.${name}`), known(c2pa[name])]);
     }
+    const tags = (declared ?? []).map(({ source, text }) => [say.knows(`source.${source}`) ? say(`source.${source}`) : source, text]);
+    const rows = [...credentials, ...tags];
     return element(
       "section",
-      {},
+      { class: "reasons" },
       element("h3", {}, say("provenance")),
-      rows.length ? [facts(rows), element("p", { class: "soft" }, say("provenance_note"))] : element("p", {}, say("provenance_none")),
+      reasons,
+      rows.length ? facts(rows) : null,
+      element("p", { class: "soft" }, say("provenance_note")),
     );
   };
 

@@ -19,14 +19,14 @@
       holder.append(element("p", {}, problem?.detail ?? ""));
       return { holder, finish: () => {} };
     }
-    const { summary, group } = view.told(say, language, report);
+    const { summary, group, list } = view.told(say, language, report);
     holder.append(...[summary, view.gauge(say, report), group("steps"), group("why")].flat().filter(Boolean));
     const evidence = element("div", { class: "evidence" });
     holder.append(evidence);
     // Charts are drawn once their place on the page has a width.
     const finish = () => {
       view.evidence(evidence, say, report, pictures ?? {}, play);
-      const rest = [group("rates"), group("limits"), view.provenance(say, report.provenance), view.details(say, report, file)];
+      const rest = [group("rates"), group("limits"), view.provenance(say, report.provenance, list("origin")), view.details(say, report, file)];
       holder.append(...rest.filter(Boolean));
     };
     return { holder, finish };
