@@ -67,8 +67,8 @@ lint: lint-python lint-training  ## ruff, mypy strict, and the linters of infras
 
 test: test-python test-training  ## run the tests
 
-test-python: setup
-	$(BIN)/python -m pytest
+test-python: setup  ## the services' and the repository's tests, as many files at a time as there are cores
+	$(BIN)/python -m pytest --numprocesses $(shell nproc) --dist loadfile
 
 format: setup  ## rewrite the Python files in the house's format
 	$(BIN)/ruff check --fix-only -q . && $(BIN)/ruff format -q .
