@@ -29,6 +29,8 @@ AUDIO_FIELDS = {
     "suspicious_segments": list,
     "model": dict,
     "processing_seconds": float,
+    "summary": str,
+    "reasons": list,
     "message": (str, type(None)),
 }
 VIDEO_FIELDS = {
@@ -51,6 +53,8 @@ VIDEO_FIELDS = {
     "suspicious_frames": list,
     "model": dict,
     "processing_seconds": float,
+    "summary": str,
+    "reasons": list,
     "message": (str, type(None)),
 }
 SCORE = {"audio": "deepfake_probability", "video": "manipulation_probability"}
