@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from sg_common.provenance import ContentCredentials, Provenance
+from sg_decoder.claims import AIGC_LABEL
+
+from sg_common.provenance import ContentCredentials, Declaration, Provenance
 from sg_common.verdict import Verdict
 from sg_common.words.phrases import Finding, Phrase
 
@@ -28,6 +30,7 @@ DECLARED_AI = reason(
     "declared_ai",
     "Made by AI, says a mark in the file (“{mark}”). Anyone can write or remove such a mark, so this is a claim.",
 )
+LABEL = said("the label that China demands of generated content")
 CREDENTIALS_UNCHECKED = said("content credentials, unchecked")
 CREDENTIALS_CHANGED = said("content credentials that do not hold")
 CREDENTIALS_BROKEN = reason(
@@ -59,13 +62,17 @@ def claims(provenance: Provenance | None, verdict: Verdict) -> list[Finding]:
         return []
     credentials = provenance.c2pa
     found = [] if credentials.valid is None else [_signed(credentials)]
-    marks: list[str | Finding] = [entry.text[:LONGEST_TAG] for entry in provenance.declared if entry.says_ai]
+    marks = [_mark(entry) for entry in provenance.declared if entry.says_ai]
     if credentials.ai_generated and not credentials.valid:
         marks.append(CREDENTIALS_UNCHECKED() if credentials.valid is None else CREDENTIALS_CHANGED())
     found += [DECLARED_AI(mark=mark) for mark in marks[:1]]
     if not (marks or credentials.ai_generated) and verdict is Verdict.LIKELY_AUTHENTIC:
         found.append(NO_AI_DECLARED())
     return found
+
+
+def _mark(entry: Declaration) -> str | Finding:
+    return LABEL() if entry.source == AIGC_LABEL else entry.text[:LONGEST_TAG]
 
 
 def _signed(credentials: ContentCredentials) -> Finding:
