@@ -34,7 +34,7 @@
     media = null;
     note = "other_file";
     const checked = globalThis.crypto?.subtle && file.size <= HASHED;
-    if (file.size === shown.file.bytes && (!checked || (await hash(file)) === judged.sha256)) {
+    if (file.size === (shown.file.bytes ?? file.size) && (!checked || (await hash(file)) === judged.sha256)) {
       note = checked ? "same_file" : null;
       media = element(seen ? "video" : "audio", { controls: true, src: URL.createObjectURL(file) });
       media.addEventListener("timeupdate", () => {
