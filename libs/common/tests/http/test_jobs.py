@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -99,6 +100,15 @@ def test_a_job_is_done_in_its_time(served: tuple[str, ServiceState], analyzer: B
     metrics = httpx.get(f"{base}/metrics").text
     assert 'silver_guardian_jobs_total{status="queued"} 1.0' in metrics
     assert 'silver_guardian_jobs_total{status="done"} 1.0' in metrics
+
+
+def test_a_job_and_a_stream_speak_their_callers_language(served: tuple[str, ServiceState]) -> None:
+    base, _ = served
+    plain = httpx.post(f"{base}/analyze?lang=ko", content=MEDIA, timeout=30).json()
+    job = base + ask(base, headers={"Accept-Language": "ko"}).headers["location"]
+    assert ended(job)["result"]["summary"] == plain["summary"]
+    stream = ask(base, headers={"Accept-Language": "ko", "Accept": "text/event-stream"}).text
+    assert json.loads(stream.split("event: result\ndata: ")[1])["summary"] == plain["summary"]
 
 
 @pytest.mark.parametrize(("content", "code"), [(b"text", "not-media"), (b"MEDIAbug x", "internal-error")])
