@@ -19,6 +19,7 @@ from sg_common.errors import BundleError, Cancelled, DeadlineExceeded, InvalidOp
 from sg_common.verdict import DEFAULT_POLICY, Rates, Thresholds, Verdict
 
 from testbed.audio_bundle import CALIBRATION, make_audio_bundle
+from testbed.credentials import AI, Authority
 from testbed.media import Film, Samples, Sound, cut, remux, write_audio, write_media
 from testbed.speech import RATE, creatures, music, noise, silence, speech
 
@@ -95,6 +96,21 @@ def test_the_policys_thresholds_make_the_verdict(
     assert report.verdict is Verdict.LIKELY_DEEPFAKE
     assert report.thresholds == Thresholds.model_validate(bold)
     assert report.policy_rates == Rates.model_validate(worth)
+
+
+def test_what_the_file_claims_changes_no_score(settings: AudioSettings, tmp_path: Path) -> None:
+    authority = Authority.new()
+    (tmp_path / "anchors.pem").write_bytes(authority.anchor)
+    trusting = build_analyzer(settings.model_copy(update={"c2pa_anchors": tmp_path / "anchors.pem"}))
+    plain = recording(tmp_path / "plain.wav", speech(6))
+    signed = authority.sign(plain, tmp_path / "signed.wav", AI)
+    before, after = judge(trusting, plain), judge(trusting, signed)
+    assert before.provenance is not None
+    assert not before.provenance.c2pa.present
+    assert after.provenance is not None
+    assert after.provenance.c2pa.trusted
+    assert after.provenance.c2pa.ai_generated
+    assert (after.probability, after.verdict) == (before.probability, before.verdict)
 
 
 def test_a_codecs_stream_is_judged_by_its_own_calibration(

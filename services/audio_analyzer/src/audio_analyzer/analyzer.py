@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, sha256_of
-from sg_common.media import AudioReader, open_audio
+from sg_common.media import AudioReader, open_audio, read_provenance
 from sg_common.verdict import Policy, Verdict
 from sg_common.words import shared
 from sg_common.words.phrases import Finding
@@ -40,6 +40,9 @@ class AudioAnalyzer:
     def model(self) -> LoadedModel:
         return self._model.info
 
+    def check(self, options: AnalysisOptions) -> None:
+        self._model.calibration.at(options.policy)
+
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> AudioReport:
         """Judge the speech of one local media file, audio or video, at the policy's operating point.
 
@@ -48,7 +51,7 @@ class AudioAnalyzer:
             NotMedia, MissingStream, Undecodable, LimitExceeded: the file; see `open_audio`.
             Cancelled, DeadlineExceeded: from the job.
         """
-        self._model.calibration.at(options.policy)
+        self.check(options)
         limits = self._settings.decode_limits()
         with open_audio(path, sample_rate=SAMPLE_RATE, limits=limits, job=job) as reader:
             analysis = _Analysis(
@@ -78,6 +81,7 @@ class _Analysis:
         self._channels: tuple[Channel, ...] = (Channel(model, voice_activity, settings, job),)
 
     def run(self, reader: AudioReader) -> AudioReport:
+        self._claims = reader.claims
         expected_seconds = reader.info.duration or 0.0
         for block in reader:
             if len(block) > len(self._channels):
@@ -184,6 +188,13 @@ class _Analysis:
             thresholds=point.alone,
             policy_rates=point.rates,
             sha256=sha256_of(self._path, self._job),
+            provenance=read_provenance(
+                self._path,
+                self._claims,
+                checks=self._settings.credential_checks(),
+                limits=self._settings.decode_limits(),
+                job=self._job,
+            ),
             audio_duration=self._channels[0].samples / SAMPLE_RATE,
             speech_duration=union_seconds([channel.spans for channel in self._channels]),
             sample_rate=SAMPLE_RATE,
