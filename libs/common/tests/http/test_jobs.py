@@ -63,6 +63,12 @@ def ended(job: str) -> dict[str, Any]:
     return document
 
 
+def test_a_job_answers_in_the_language_that_was_asked_for(served: tuple[str, ServiceState]) -> None:
+    base, _ = served
+    job = base + ask(base, headers={"Accept-Language": "ko"}).headers["location"]
+    assert ended(job)["result"]["summary"].startswith("이 파일만으로는")
+
+
 def test_a_job_is_done_in_its_time(served: tuple[str, ServiceState], analyzer: BytesAnalyzer, tmp_path: Path) -> None:
     base, state = served
     answer = ask(base, WAITING)
