@@ -13,6 +13,8 @@ IMPOSSIBLE = [
     ("SG_CORS_ORIGINS", "app.example"),
     ("SG_CORS_ORIGINS", "https://app.example/"),
     ("SG_CORS_ORIGINS", "https://*.example"),
+    ("SG_C2PA_ANCHORS", "/no/such.pem"),
+    ("SG_C2PA_ANCHORS", __file__),
     ("SG_URL_ALLOW", "https://media.example"),
     ("SG_URL_ALLOW", "media.example:65536"),
     ("SG_URL_ALLOW", "*"),

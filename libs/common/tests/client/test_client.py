@@ -263,8 +263,7 @@ def test_the_report_is_of_the_class_that_its_service_registers(report: bytes) ->
     assert unknown.model_extra["bytes_read"] == 3_000_006
     assert json.loads(unknown.model_dump_json()) == document, "nothing is lost"
     own = {"deepfake_probability": 0.25, "probability": 0.25, "audio_duration": 1, "speech_duration": 1}
-    evidence: dict[str, list[object]] = {"segments": [], "voices": [], "suspicious_segments": []}
-    audio = {**document, **own, "sample_rate": 16000, **evidence}
+    audio = {**document, **own, "sample_rate": 16000, "segments": [], "voices": [], "suspicious_segments": []}
     assert isinstance(read_report(audio, None), AudioReport)
     del audio["segments"]
     older = read_report(audio, None)

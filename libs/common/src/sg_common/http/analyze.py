@@ -14,6 +14,7 @@ from sg_common.http.judging import Judging
 from sg_common.http.preferences import wants_events, wants_job
 from sg_common.http.receive import gone, receive
 from sg_common.http.state import ServiceState
+from sg_common.words.languages import SOURCE
 
 
 async def answer(state: ServiceState, request: Request) -> Response:
@@ -31,4 +32,5 @@ async def answer(state: ServiceState, request: Request) -> Response:
         if state.jobs is not None and wants_job(request.headers):
             return accepted(await state.jobs.take(judging), request)
         report = await judging.report(lambda: gone(request))
-    return Response(report.model_dump_json(), media_type="application/json")
+    headers = {"Content-Language": asked.options.lang or SOURCE, "Vary": "Accept-Language"}
+    return Response(report.model_dump_json(), headers=headers, media_type="application/json")

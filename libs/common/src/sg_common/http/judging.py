@@ -14,6 +14,7 @@ from sg_common.http.pool import Ticket
 from sg_common.http.receive import Asked
 from sg_common.http.state import ServiceState
 from sg_common.jobs import StageProgress
+from sg_common.words.languages import SOURCE
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Judging:
             )
         state.metrics.judged(report)
         _log_report(report)
-        return report
+        return report.in_language(self._asked.options.lang or SOURCE)
 
 
 def _log_report(report: Report) -> None:

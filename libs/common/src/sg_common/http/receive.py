@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from sg_common.errors import EncodedBody, InvalidOption, MalformedRequest
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_body, receive_form
 from sg_common.sources.request import S3Request, UrlRequest, read_options, read_request
+from sg_common.words.languages import accepted
 
 MAX_JSON_BYTES = 64 * 1024
 
@@ -38,11 +39,17 @@ class Asked:
 
 
 async def receive(state: ServiceState, request: Request, path: Path) -> Asked:
-    """Read the request, and the file that comes with it to `path`.
+    """Read the request, and the file that comes with it to `path`; the language of its answer is among the options.
 
     Raises:
         ServiceError: as in `sg_common.errors`.
     """
+    asked = await _receive(state, request, path)
+    lang = asked.options.lang or accepted(",".join(request.headers.getlist("accept-language")))
+    return replace(asked, options=asked.options.model_copy(update={"lang": lang}))
+
+
+async def _receive(state: ServiceState, request: Request, path: Path) -> Asked:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise EncodedBody(f"the body is sent with Content-Encoding: {encoding[:100]}; send the file as it is, without")
