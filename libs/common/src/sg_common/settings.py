@@ -41,7 +41,8 @@ class ServiceSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="comma-separated keys; with any set, /analyze needs one as X-API-Key or bearer token"
+        default=(),
+        description="comma-separated keys; with any, /analyze and jobs need one as X-API-Key or bearer token",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="comma-separated origins whose pages may call (https://app.example), or *; empty: none"
