@@ -24,6 +24,7 @@ PACKAGES := --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
 # What serving needs, a quarter of what tests and lint need. Those are added on top: their lock has the same versions.
 $(VENV)/.ready-serving: requirements/services.txt requirements/build.txt $(PROJECTS:%=%/pyproject.toml)
 	@$(ENVIRONMENT) $(VENV) $(@F) --require-hashes -r requirements/services.txt -r requirements/build.txt -- $(PACKAGES)
+	@rm -f $(VENV)/lib/python3*/site-packages/c2pa/libs/*.rlib  # 31 MB for linking Rust programs
 
 $(VENV)/.ready: requirements/dev.txt $(VENV)/.ready-serving
 	@$(ENVIRONMENT) $(VENV) $(@F) --require-hashes -r requirements/dev.txt
@@ -57,7 +58,7 @@ samples: setup  ## remake the clips that the local stack and the chart's test se
 lint-python: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests) testbed tests/e2e tests/clients tests/*.py tools benchmarks docker samples
+	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests) testbed tests/e2e tests/clients tests/page tests/*.py tools benchmarks docker samples
 
 lint-training: setup-training
 	.venv-training/bin/python -m mypy training
@@ -66,8 +67,8 @@ lint: lint-python lint-training  ## ruff, mypy strict, and the linters of infras
 
 test: test-python test-training  ## run the tests
 
-test-python: setup
-	$(BIN)/python -m pytest
+test-python: setup  ## the services' and the repository's tests, as many files at a time as there are cores
+	$(BIN)/python -m pytest --numprocesses $(shell nproc) --dist loadfile
 
 format: setup  ## rewrite the Python files in the house's format
 	$(BIN)/ruff check --fix-only -q . && $(BIN)/ruff format -q .
@@ -78,7 +79,7 @@ lock: setup  ## remake the requirement locks
 	  ../$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$name.in -o $$name.txt; done
 
-include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk tests/clients/clients.mk
+include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk tests/clients/clients.mk tests/page/page.mk
 
 # Their rules are in training/*/*.mk.
 test-training evaluate-audio evaluate-video calibrate-video train-video fine-tune-video: setup-training

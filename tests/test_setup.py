@@ -55,7 +55,8 @@ class Checkout:
 
     def start(self, *verbs: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            ["make", f"PYTHON={self.python}", *verbs],
+            # As at a terminal: a shell's background jobs are started with this signal ignored.
+            ["env", "--default-signal=INT", "make", f"PYTHON={self.python}", *verbs],
             cwd=self.root, env=bare(), start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from audio_analyzer import words as audio
 from sg_common.bundle.spec import FaceSpec, VoiceSpec, read_task
-from sg_common.words import shared
+from sg_common.words import origin, shared
 from sg_common.words.phrases import Phrase
 from video_analyzer import words as video
 
@@ -89,7 +89,12 @@ def reasons(module: ModuleType) -> str:
 def page() -> str:
     """The whole page."""
     parts = [HEAD + policies(), CODES]
-    for title, module in (("Both services", shared), ("Audio", audio), ("Video", video)):
+    for title, module in (
+        ("Both services", shared),
+        ("What the file claims", origin),
+        ("Audio", audio),
+        ("Video", video),
+    ):
         parts += [f"### {title}\n", reasons(module)]
     return "\n".join(parts)
 

@@ -15,6 +15,7 @@ AUDIO_FIELDS = {
     "deepfake_probability": float,
     "probability": float,
     "sha256": str,
+    "provenance": (dict, type(None)),
     "policy": str,
     "thresholds": dict,
     "policy_rates": (dict, type(None)),
@@ -36,6 +37,7 @@ VIDEO_FIELDS = {
     "manipulation_probability": float,
     "probability": float,
     "sha256": str,
+    "provenance": (dict, type(None)),
     "policy": str,
     "thresholds": dict,
     "policy_rates": (dict, type(None)),
@@ -74,6 +76,7 @@ def test_a_clip_is_judged(service: Running, clip: Path) -> None:
     body = answer.json()
     assert_contract(service.kind, body)
     assert body["status"] == "success", body["message"]
+    assert body["provenance"]["c2pa"]["present"] is False
     assert 'decoder_starts_total{how="fresh"}' not in httpx.get(f"{service.base}/metrics").text
     if service.kind == "audio":
         assert body["sample_rate"] == 16000

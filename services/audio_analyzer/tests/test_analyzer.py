@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from sg_common.errors import BundleError, Cancelled, DeadlineExceeded, InvalidOp
 from sg_common.verdict import DEFAULT_POLICY, Rates, Thresholds, Verdict
 
 from testbed.audio_bundle import CALIBRATION, make_audio_bundle
+from testbed.credentials import AI, Authority
 from testbed.media import Film, Samples, Sound, cut, remux, write_audio, write_media
 from testbed.speech import RATE, creatures, music, noise, silence, speech
 
@@ -96,6 +98,21 @@ def test_the_policys_thresholds_make_the_verdict(
     assert report.policy_rates == Rates.model_validate(worth)
 
 
+def test_what_the_file_claims_changes_no_score(settings: AudioSettings, tmp_path: Path) -> None:
+    authority = Authority.new()
+    (tmp_path / "anchors.pem").write_bytes(authority.anchor)
+    trusting = build_analyzer(settings.model_copy(update={"c2pa_anchors": tmp_path / "anchors.pem"}))
+    plain = recording(tmp_path / "plain.wav", speech(6))
+    signed = authority.sign(plain, tmp_path / "signed.wav", AI)
+    before, after = judge(trusting, plain), judge(trusting, signed)
+    assert before.provenance is not None
+    assert not before.provenance.c2pa.present
+    assert after.provenance is not None
+    assert after.provenance.c2pa.trusted
+    assert after.provenance.c2pa.ai_generated
+    assert (after.probability, after.verdict) == (before.probability, before.verdict)
+
+
 def test_a_codecs_stream_is_judged_by_its_own_calibration(
     analyzer: AudioAnalyzer, settings: AudioSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -114,6 +131,11 @@ def test_a_codecs_stream_is_judged_by_its_own_calibration(
             (before.segments[0].deepfake_probability, after.segments[0].deepfake_probability),
         ):
             assert np.log(second / (1 - second)) == pytest.approx(np.log(first / (1 - first)) - moved, abs=0.02)
+        told = [
+            [reason.text for reason in report.reasons if reason.code == "low_bit_rate"] for report in (before, after)
+        ]
+        assert told[0] == []
+        assert [bool(re.search(r"compressed to 2\d kbit/s", text)) for text in told[1]] == [True] * int(moved)
     assert caplog.text.count("judged by its codec's own calibration") == 1
 
 
@@ -192,6 +214,17 @@ def test_a_channel_without_speech_is_no_voice(analyzer: AudioAnalyzer, tmp_path:
     report = judge(analyzer, write_audio(tmp_path / "a.wav", channels, rate=RATE))
     assert [(one.voice, one.channel) for one in report.voices] == [(1, 2)]
     assert report.status is Status.SUCCESS
+    assert "voice_unjudged" not in [reason.code for reason in report.reasons]
+    assert "the right channel" in report.summary
+
+
+def test_a_channel_with_too_little_speech_is_said_not_to_be_judged(analyzer: AudioAnalyzer, tmp_path: Path) -> None:
+    channels = np.stack([np.concatenate([silence(1), speech(1.2), silence(7.8)]), 0.5 * speech(10)])
+    report = judge(analyzer, write_audio(tmp_path / "a.wav", channels, rate=RATE))
+    assert [one.verdict is Verdict.INCONCLUSIVE for one in report.voices] == [True, False]
+    (told,) = [reason.text for reason in report.reasons if reason.code == "voice_unjudged"]
+    assert re.match(r"Not judged was the voice on the left channel .*: Only \d\.\d s of speech were found", told)
+    assert report.message is None
 
 
 @pytest.mark.parametrize("decibel", [-40, -20, 3])

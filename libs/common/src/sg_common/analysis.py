@@ -24,8 +24,9 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from sg_common.errors import Cancelled, DeadlineExceeded
+from sg_common.provenance import Provenance
 from sg_common.verdict import DEFAULT_POLICY, Policy, Rates, Thresholds, Verdict, rounded
-from sg_common.words import shared
+from sg_common.words import origin, shared
 from sg_common.words.languages import SOURCE, Language
 from sg_common.words.phrases import Finding
 from sg_common.words.told import Reason, Words
@@ -83,6 +84,7 @@ class Report(Answer):
     notes: Findings = ()
     """What else a reader should know of the file."""
     _words: Words = PrivateAttr()
+    _kept: bool = PrivateAttr(default=False)
 
     verdict: Verdict
     status: Status
@@ -90,6 +92,9 @@ class Report(Answer):
     thresholds: Thresholds
     policy_rates: Rates | None = Field(description="what they are worth; null where the model's bundle does not say")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hex digest of the judged file")
+    provenance: Provenance | None = Field(
+        default=None, description="what the file itself claims, which no score depends on; null where it can't be read"
+    )
     model: ModelInfo
     processing_seconds: float = Field(
         ge=0, description="wall time of the analysis, seconds; neither the file's way here nor the wait for a turn"
@@ -119,8 +124,11 @@ class Report(Answer):
     @classmethod
     def _put_into_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         report = handler(data)
+        if report is data:  # as a part of a document: it speaks already
+            return report
         read_back = isinstance(data, dict) and "summary" in data
         report._words = Words.model_validate(data) if read_back else report.told(SOURCE)
+        report._kept = read_back
         return report
 
     def in_language(self, language: Language) -> Self:
@@ -130,8 +138,10 @@ class Report(Answer):
         return report
 
     def told(self, language: Language) -> Words:
-        """What the report says, in words."""
-        reasons = [*self.findings(), *self.limits, *self.notes]
+        """What the report says, in words; the words that it came with, where it was read back."""
+        if self._kept:
+            return self._words
+        reasons = [*self.findings(), *origin.claims(self.provenance, self.verdict), *self.limits, *self.notes]
         if self.status is Status.SUCCESS:
             reasons += shared.certainty(self.probability, self.verdict, self.thresholds, self.policy_rates)
         reasons += [*self.scope(), *shared.next_steps(self.verdict)]
@@ -183,10 +193,15 @@ class AnalysisOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an analysis is: `done` of `total` media seconds (total 0 where it is not known)."""
+    """How far a stage is: `done` of `total`, in media seconds or bytes (total 0 where it is not known)."""
 
     done: float
     total: float
+
+    @property
+    def fraction(self) -> float | None:
+        """`done` as a part of the whole, 0..1; None where the total is not known."""
+        return min(1.0, self.done / self.total) if self.total > 0 else None
 
 
 class Stage(StrEnum):
@@ -202,7 +217,7 @@ class Job:
 
     Args:
         deadline_seconds: wall time that it may take from now; None for no limit.
-        on_progress: called from the analysing thread with each `Progress`.
+        on_progress: called from the working thread with each `Progress`; `latest` is the last one.
         decoders: where its decoder processes come from; None to start each afresh.
         stage: what it begins with.
     """
@@ -224,6 +239,7 @@ class Job:
     def begin(self, stage: Stage) -> None:
         """Go on with another stage."""
         self.stage = stage
+        self.latest = Progress(0, 0)
         self._began = time.monotonic()
 
     def cancel(self) -> None:
@@ -254,16 +270,17 @@ class Job:
         within = f"within {self._deadline_seconds:g} s"
         match self.stage:
             case Stage.FETCHING:
-                return DeadlineExceeded(f"the store did not send the whole file {within}; try again", retry_after=5)
+                return DeadlineExceeded(f"the whole file did not come {within}; try again", retry_after=5)
             case Stage.WAITING:
                 return DeadlineExceeded(f"others were first, and no turn came {within}; try again later", retry_after=5)
             case Stage.ANALYSING:
                 return DeadlineExceeded(f"the analysis did not end {within} and was cancelled; send a shorter clip")
 
     def progress(self, done: float, total: float) -> None:
-        """Report how many media seconds are done."""
+        """Report how much of the stage is done, as in `Progress`."""
+        self.latest = Progress(done, total)
         if self._on_progress is not None:
-            self._on_progress(Progress(done, total))
+            self._on_progress(self.latest)
 
 
 def sha256_of(path: Path, job: Job) -> str:
@@ -287,6 +304,13 @@ class Analyzer(Protocol):
 
     @property
     def model(self) -> LoadedModel: ...
+
+    def check(self, options: AnalysisOptions) -> None:
+        """Whether its model can heed these options.
+
+        Raises:
+            InvalidOption: the bundle has no such operating point.
+        """
 
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         """Judge one local media file.

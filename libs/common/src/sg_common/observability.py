@@ -40,7 +40,7 @@ def configure_logging(service: str, level: str, style: Literal["json", "text"]) 
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("botocore", "boto3", "urllib3", "s3transfer"):
+    for noisy in ("botocore", "boto3", "urllib3", "s3transfer", "httpcore", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
@@ -71,6 +71,7 @@ class Metrics:
         self.decoder_starts = self._counter(
             "decoder_starts", "Processes started to decode: forked from their parent (zygote), or fresh.", "how"
         )
+        self.jobs = self._counter("jobs", "Jobs taken (queued) and ended (done, failed, cancelled).", "status")
         self.ready = self._gauge("ready", "1 while the service accepts work.")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -16,12 +16,14 @@ from sg_decoder.limits import DecodeLimits
 
 from sg_common.cpu import read_cpu_facts
 from sg_common.errors import SettingsError
+from sg_common.provenance import CredentialChecks
 
 if TYPE_CHECKING:
     from sg_common.runtime import Runtime
 
 GIB = 1024**3
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s*]+")
+_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:(?P<port>[0-9]{1,5}))?(/[^?#\s*]*)?", re.IGNORECASE)
 
 
 def default_models_root() -> Path:
@@ -39,7 +41,8 @@ class ServiceSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="comma-separated keys; with any set, /analyze needs one as X-API-Key or bearer token"
+        default=(),
+        description="comma-separated keys; with any, /analyze and jobs need one as X-API-Key or bearer token",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="comma-separated origins whose pages may call (https://app.example), or *; empty: none"
@@ -76,6 +79,13 @@ class ServiceSettings(BaseSettings):
     )
     grace_seconds: float = Field(default=90, gt=0, description="how long work in flight may take after SIGTERM")
 
+    # Jobs
+    jobs: bool = Field(
+        default=True,
+        description="'Prefer: respond-async' makes a job; off where callers may reach another instance than theirs",
+    )
+    job_ttl_seconds: float = Field(default=3600, gt=0, description="how long a job is kept once it has ended")
+
     # Media
     work_dir: Path | None = Field(
         default=None, description="folder for work files; default: in the system's temp folder"
@@ -91,10 +101,26 @@ class ServiceSettings(BaseSettings):
         description="files after which the parent that forks decoder processes is replaced; 0 starts each afresh",
     )
 
+    # Provenance
+    c2pa_anchors: Path | None = Field(
+        default=None, description="PEM file of the certificates at which trusted content credentials end; default: none"
+    )
+    c2pa_max_bytes: int = Field(
+        default=CredentialChecks.max_bytes,
+        ge=0,
+        description="largest file whose content credentials are checked, which takes as much memory, up to 512 MiB",
+    )
+
     # Storage
     s3_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="comma-separated bucket or bucket/prefix entries that may be read; empty: none",
+    )
+
+    url_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="comma-separated hosts that may be read over https (media.example, *.media.example); each may have "
+        "a :port or /path/; empty: none",
     )
 
     # Queue
@@ -116,7 +142,7 @@ class ServiceSettings(BaseSettings):
     )
     queue_retry_max_seconds: float = Field(default=900, ge=0, le=43_200, description="longest such wait")
 
-    @field_validator("api_keys", "cors_origins", "s3_allow", mode="before")
+    @field_validator("api_keys", "cors_origins", "s3_allow", "url_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part for raw in value.split(",") if (part := raw.strip())) if isinstance(value, str) else value
@@ -128,6 +154,29 @@ class ServiceSettings(BaseSettings):
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"'{origin}' is no origin; one looks like https://app.example, without a path")
         return origins
+
+    @field_validator("c2pa_anchors")
+    @classmethod
+    def _certificates(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            import ssl  # noqa: PLC0415 - only where it is set
+
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+            except (OSError, ssl.SSLError) as error:
+                raise ValueError(f"{path} is no readable file of PEM certificates ({error})") from error
+        return path
+
+    @field_validator("url_allow")
+    @classmethod
+    def _hosts(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            found = _HOST.fullmatch(entry)
+            if found is None or int(found["port"] or 1) not in range(1, 65536):
+                raise ValueError(
+                    f"'{entry}' is no host; one looks like media.example, *.media.example or media.example/path/"
+                )
+        return entries
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -177,6 +226,9 @@ class ServiceSettings(BaseSettings):
             stall_seconds=self.decoder_stall_seconds,
             threads=self.threads or read_cpu_facts().threads,
         )
+
+    def credential_checks(self) -> CredentialChecks:
+        return CredentialChecks(self.c2pa_anchors, self.c2pa_max_bytes)
 
     def work_folder(self, kind: str) -> Path:
         """The folder for work files of this service."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sg_common.cli.analyze import add_analyze_arguments, run_analyze
+from sg_common.cli.main import service_main
 from sg_common.service import AnalyzerService
 
 from testbed.analyzer import BytesAnalyzer, bytes_service
@@ -189,8 +190,8 @@ def test_addresses_that_are_not_read(capsys: pytest.CaptureFixture[str]) -> None
         assert analyze(address) == 2
     told = capsys.readouterr().err.splitlines()
     assert told == [
-        "https://example.org/clip.mp4: files, s3://BUCKET/KEY and standard input can be read; "
-        "fetch it first, as in `curl -fL https://example.org/clip.mp4 | silver-guardian analyze -`",
+        "https://example.org/clip.mp4: files, s3://BUCKET/KEY, https:// within SG_URL_ALLOW and standard input "
+        "can be read; or fetch it first, as in `curl -fL https://example.org/clip.mp4 | silver-guardian analyze -`",
         "s3://bucket/folder/: name one object as s3://BUCKET/KEY; `submit` takes folders",
         "reading from S3 is off here; the operator allows buckets with SG_S3_ALLOW",
     ]
@@ -212,6 +213,17 @@ def test_objects_of_s3_within_the_allow_list(
         "s3://told/clips/missing.mp4 does not exist",
         "s3://told/private.mp4 is outside the buckets and prefixes that SG_S3_ALLOW lists",
     ]
+
+
+def test_urls_within_the_allow_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    service = bytes_service(work_dir=tmp_path / "work", url_allow="localhost/clips/")
+    object.__setattr__(service, "build", refuse_to_load)
+    assert analyze("https://localhost/private/clip.mp4", services=[service]) == 2
+    assert capsys.readouterr().err == "localhost is outside the hosts and paths that SG_URL_ALLOW lists\n"
+    service = bytes_service(work_dir=tmp_path / "work", url_allow="localhost/clips/")
+    assert analyze("https://localhost/clips/clip.mp4", services=[service]) == 2
+    assert capsys.readouterr().err == "localhost is not on the public internet; only what is there is fetched\n"
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_json_has_names_as_they_are(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -237,6 +249,30 @@ def test_a_reader_that_leaves_ends_it_quietly(clip: Path, form: list[str]) -> No
     ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_policy_is_heeded(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert analyze("--json", "--policy", "high_recall", str(clip)) == 0
+    answer = json.loads(capsys.readouterr().out)["video"]
+    assert (answer["policy"], answer["thresholds"]["likely_deepfake"]) == ("high_recall", 0.3)
+
+
+def test_a_policy_that_the_model_lacks_is_told_before_any_file_is_judged(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["analyze", "--policy", "balanced", str(clip), str(clip)]
+    assert service_main(bytes_service(), arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "video-analyzer: video: policy: this model has not been measured for balanced\n"
+
+
+@pytest.mark.parametrize("value", ["bold", ""])
+def test_an_unknown_policy_is_refused(clip: Path, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        analyze("--policy", value, str(clip))
+    assert stop.value.code == 2
+    assert "low_false_alarm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["0", "x", "2000000"])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, sha256_of
-from sg_common.bundle.calibration import PlattScaling
-from sg_common.media import AudioReader, open_audio
+from sg_common.media import AudioReader, open_audio, read_provenance
 from sg_common.verdict import Policy, Verdict
 from sg_common.words import shared
 from sg_common.words.phrases import Finding
@@ -41,6 +40,9 @@ class AudioAnalyzer:
     def model(self) -> LoadedModel:
         return self._model.info
 
+    def check(self, options: AnalysisOptions) -> None:
+        self._model.calibration.at(options.policy)
+
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> AudioReport:
         """Judge the speech of one local media file, audio or video, at the policy's operating point.
 
@@ -49,7 +51,7 @@ class AudioAnalyzer:
             NotMedia, MissingStream, Undecodable, LimitExceeded: the file; see `open_audio`.
             Cancelled, DeadlineExceeded: from the job.
         """
-        self._model.calibration.at(options.policy)
+        self.check(options)
         limits = self._settings.decode_limits()
         with open_audio(path, sample_rate=SAMPLE_RATE, limits=limits, job=job) as reader:
             analysis = _Analysis(
@@ -79,6 +81,7 @@ class _Analysis:
         self._channels: tuple[Channel, ...] = (Channel(model, voice_activity, settings, job),)
 
     def run(self, reader: AudioReader) -> AudioReport:
+        self._claims = reader.claims
         expected_seconds = reader.info.duration or 0.0
         for block in reader:
             if len(block) > len(self._channels):
@@ -96,12 +99,11 @@ class _Analysis:
         cut_off = [shared.CUT_OFF()] if reader.cut_off else []
         qualities = [channel.quality(reader.info.sample_rate) for channel in self._channels]
         refusals = [self._refusal(*channel) for channel in zip(qualities, scored, strict=True)]
-        most = max(range(len(qualities)), key=lambda number: qualities[number].speech_seconds)
-        refused = refusals[most]
-        if refused is not None and None not in refusals:
-            return self._answer(UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [refused, *cut_off])
-        stream = self._model.calibration.for_stream(reader.info.codec, reader.bit_rate)
-        heard, voices = self._voices(qualities, scored, refusals, stream)
+        refused = [why for why in refusals if why is not None]
+        if len(refused) == len(refusals):
+            most = max(range(len(qualities)), key=lambda number: qualities[number].speech_seconds)
+            return self._answer(UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [refused[most], *cut_off])
+        heard, voices = self._voices(qualities, scored, refusals, reader)
         score = max(voice.judgement.probability for voice in heard)
         judged = self._model.calibration.verdict(score, self._policy)
         return self._answer(
@@ -110,30 +112,27 @@ class _Analysis:
             cut_off,
             segments=segments(heard, self._model.calibration, self._settings.audio_max_segments),
             voices=voices,
+            notes=self._notes(refusals, reader),
             suspicious_segments=[] if judged is Verdict.LIKELY_AUTHENTIC else suspicious_segments(heard),
-            notes=self._notes(stream, reader),
         )
 
     def _refusal(self, quality: Quality, scored: Sequence[ScoredWindow]) -> Finding | None:
         refused = refusal(quality, self._model.input.min_speech_seconds)
         return words.UNSCORABLE() if refused is None and not scored else refused
 
-    def _notes(self, stream: PlattScaling, reader: AudioReader) -> list[Finding]:
-        if stream is self._model.calibration:
-            return []
-        known = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
-        log.info("judged by its codec's own calibration", extra=known)
-        return [words.LOW_BIT_RATE(kilobits=f"{reader.bit_rate / 1000:.0f}")]
-
     def _voices(
         self,
         qualities: Sequence[Quality],
         scored: Sequence[list[ScoredWindow]],
         refusals: Sequence[Finding | None],
-        stream: PlattScaling,
+        reader: AudioReader,
     ) -> tuple[list[HeardVoice], list[Voice]]:
         """The voices that are judged, and what is said of all that were heard."""
         calibration = self._model.calibration
+        stream = calibration.for_stream(reader.info.codec, reader.bit_rate)
+        if stream is not calibration:
+            known = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
+            log.info("judged by its codec's own calibration", extra=known)
         of = sum(len(windows) for windows, why in zip(scored, refusals, strict=True) if why is None)
         heard: list[HeardVoice] = []
         voices: list[Voice] = []
@@ -160,6 +159,15 @@ class _Analysis:
             )
         return heard, voices
 
+    def _notes(self, refusals: Sequence[Finding | None], reader: AudioReader) -> Iterator[Finding]:
+        calibration = self._model.calibration
+        if calibration.for_stream(reader.info.codec, reader.bit_rate) is not calibration:
+            yield words.LOW_BIT_RATE(kilobits=f"{reader.bit_rate / 1000:.0f}")
+        for number, (channel, why) in enumerate(zip(self._channels, refusals, strict=True), 1):
+            if why is not None and channel.spans:
+                heard = shared.when(channel.spans[0][0] / SAMPLE_RATE, channel.spans[-1][1] / SAMPLE_RATE)
+                yield words.VOICE_UNJUDGED(who=words.who(number), when=heard, why=why)
+
     def _answer(
         self,
         score: float,
@@ -168,8 +176,8 @@ class _Analysis:
         *,
         segments: Sequence[Segment] = (),
         voices: Sequence[Voice] = (),
+        notes: Iterable[Finding] = (),
         suspicious_segments: Sequence[SuspiciousSegment] = (),
-        notes: Sequence[Finding] = (),
     ) -> AudioReport:
         point = self._model.calibration.at(self._policy)
         return AudioReport(
@@ -180,6 +188,13 @@ class _Analysis:
             thresholds=point.alone,
             policy_rates=point.rates,
             sha256=sha256_of(self._path, self._job),
+            provenance=read_provenance(
+                self._path,
+                self._claims,
+                checks=self._settings.credential_checks(),
+                limits=self._settings.decode_limits(),
+                job=self._job,
+            ),
             audio_duration=self._channels[0].samples / SAMPLE_RATE,
             speech_duration=union_seconds([channel.spans for channel in self._channels]),
             sample_rate=SAMPLE_RATE,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sg_common.analysis import AnalysisOptions, Job, LoadedModel, sha256_of
-from sg_common.media import VideoInfo, open_video
+from sg_common.media import VideoInfo, open_video, read_provenance
+from sg_common.provenance import Provenance
 from sg_common.words import shared
 from sg_common.words.phrases import Finding
 
@@ -44,6 +45,9 @@ class VideoAnalyzer:
     def model(self) -> LoadedModel:
         return self._model.info
 
+    def check(self, options: AnalysisOptions) -> None:
+        self._model.calibration.at(options.policy)
+
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> VideoReport:
         """Judge the faces of one video file.
 
@@ -54,7 +58,9 @@ class VideoAnalyzer:
             ServiceError: as in `sg_common.errors`; `MissingStream` when the file has no video.
         """
         clip = self._read(path, options, job)
-        return self._report(clip, options, job, sha256_of(path, job))
+        checks, limits = self._settings.credential_checks(), self._settings.decode_limits()
+        provenance = read_provenance(path, clip.claims, checks=checks, limits=limits, job=job)
+        return self._report(clip, options, job, sha256_of(path, job), provenance)
 
     def examine(self, path: Path, options: AnalysisOptions, job: Job) -> Examination:
         """Judge a file as `analyze` does and give what calibration is fitted on; raises the same."""
@@ -62,7 +68,7 @@ class VideoAnalyzer:
         return Examination(clip.evidence.conclude(clip.follower.tracker.tracks), clip.evidence.face_pixels)
 
     def _read(self, path: Path, options: AnalysisOptions, job: Job) -> _Clip:
-        self._model.calibration.at(options.policy)
+        self.check(options)
         with open_video(
             path,
             sample_rate=options.sample_rate,
@@ -70,7 +76,8 @@ class VideoAnalyzer:
             limits=self._settings.decode_limits(),
             job=job,
         ) as reader:
-            clip = _Clip(reader.info, ClipEvidence(self._model.calibration, options.policy), self._follower())
+            evidence = ClipEvidence(self._model.calibration, options.policy)
+            clip = _Clip(reader.info, reader.claims, evidence, self._follower())
             for frame in reader:
                 job.check()
                 if reader.info.palette:
@@ -105,7 +112,9 @@ class VideoAnalyzer:
             clip.evidence.stray_logits.extend(track.logits)
             clip.evidence.stray_different += track.motion.different
 
-    def _report(self, clip: _Clip, options: AnalysisOptions, job: Job, sha256: str) -> VideoReport:
+    def _report(
+        self, clip: _Clip, options: AnalysisOptions, job: Job, sha256: str, provenance: Provenance | None
+    ) -> VideoReport:
         tracks, evidence, info = clip.follower.tracker.tracks, clip.evidence, clip.info
         conclusion = evidence.conclude(tracks)
         point = self._model.calibration.at(options.policy)
@@ -125,6 +134,7 @@ class VideoAnalyzer:
             thresholds=point.alone,
             policy_rates=point.rates,
             sha256=sha256,
+            provenance=provenance,
             model=self.model,
             processing_seconds=job.elapsed(),
             limits=(words.PALETTE(),) if info.palette else tuple(self._limits(clip, conclusion, options)),
@@ -161,6 +171,7 @@ class _Clip:
     """The state of one analysis."""
 
     info: VideoInfo
+    claims: dict[str, Any]
     evidence: ClipEvidence
     follower: FaceFollower
     waiting: list[_WaitingFrame] = field(default_factory=list)

@@ -1,9 +1,11 @@
-"""A request's file and options, however they come: a form, JSON that names an object, or the file as the body."""
+"""A request's file and options, however they come: a form, JSON that names where it lies, or the file as the body."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +14,42 @@ from fastapi import Request
 from sg_common.analysis import AnalysisOptions, Job
 from sg_common.aws.objects import S3Object
 from sg_common.errors import EncodedBody, InvalidOption, MalformedRequest
-from sg_common.http.pool import Ticket
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_body, receive_form
-from sg_common.sources.request import S3Request, read_options, read_request
+from sg_common.sources.request import S3Request, UrlRequest, read_options, read_request
 from sg_common.words.languages import accepted
 
 MAX_JSON_BYTES = 64 * 1024
 
 
-async def receive(state: ServiceState, request: Request, ticket: Ticket, path: Path) -> tuple[str, AnalysisOptions]:
-    """Bring the request's file to `path`; where it came from (`upload` or `s3`), and the options, `lang` among them.
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for.
+
+    Attributes:
+        source: where its file comes from: `upload`, `s3` or `url`.
+        path: where its file is, or will be when it has been fetched.
+        fetch: brings the file; None where it came with the request.
+    """
+
+    source: str
+    path: Path
+    options: AnalysisOptions
+    fetch: Callable[[Job], None] | None = None
+
+
+async def receive(state: ServiceState, request: Request, path: Path) -> Asked:
+    """Read the request, and the file that comes with it to `path`; the language of its answer is among the options.
 
     Raises:
         ServiceError: as in `sg_common.errors`.
     """
-    source, options = await _receive(state, request, ticket, path)
-    asked = accepted(",".join(request.headers.getlist("accept-language")))
-    return source, options.model_copy(update={"lang": options.lang or asked})
+    asked = await _receive(state, request, path)
+    lang = asked.options.lang or accepted(",".join(request.headers.getlist("accept-language")))
+    return replace(asked, options=asked.options.model_copy(update={"lang": lang}))
 
 
-async def _receive(state: ServiceState, request: Request, ticket: Ticket, path: Path) -> tuple[str, AnalysisOptions]:
+async def _receive(state: ServiceState, request: Request, path: Path) -> Asked:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise EncodedBody(f"the body is sent with Content-Encoding: {encoding[:100]}; send the file as it is, without")
@@ -43,18 +60,24 @@ async def _receive(state: ServiceState, request: Request, ticket: Ticket, path: 
     )
     match request.headers.get("content-type", "").partition(";")[0].strip().lower():
         case "multipart/form-data":
-            return "upload", _joined(asked, read_options(await receive_form(request, path, limits)))
+            return Asked("upload", path, _joined(asked, read_options(await receive_form(request, path, limits))))
         case "application/json":
-            body = read_request(S3Request, await _read_json(request, settings.upload_stall_seconds))
-            options = _joined(asked, body.options())
-            target = S3Object(body.s3_bucket, body.s3_key)
-            job = Job(settings.request_timeout_seconds)
-            await state.pool.fetch(ticket, job, lambda: state.s3.fetch(target, path, job), gone(request))
-            return "s3", options
+            return await _named(state, request, path, asked)
         case _:
             # Whatever else it is called: curl --data-binary, for one, calls it a form.
             await receive_body(request, path, limits)
-            return "upload", asked
+            return Asked("upload", path, asked)
+
+
+async def _named(state: ServiceState, request: Request, path: Path, asked: AnalysisOptions) -> Asked:
+    """What the JSON body names."""
+    value = await _read_json(request, state.settings.upload_stall_seconds)
+    if isinstance(value, dict) and "url" in value:
+        url = read_request(UrlRequest, value)
+        return Asked("url", path, _joined(asked, url.options()), lambda job: state.urls.fetch(url.url, path, job))
+    body = read_request(S3Request, value)
+    target = S3Object(body.s3_bucket, body.s3_key)
+    return Asked("s3", path, _joined(asked, body.options()), lambda job: state.s3.fetch(target, path, job))
 
 
 def _query_options(request: Request) -> AnalysisOptions:
@@ -78,7 +101,7 @@ async def _read_json(request: Request, within_seconds: float) -> Any:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > MAX_JSON_BYTES:
-                    raise MalformedRequest("the JSON body is far larger than a bucket and a key need")
+                    raise MalformedRequest("the JSON body is far larger than the place of a file needs")
     except TimeoutError as error:
         raise MalformedRequest("the JSON body did not arrive in time") from error
     try:

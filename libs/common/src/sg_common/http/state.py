@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from sg_common.errors import SettingsError, Unavailable
+from sg_common.http.job_store import JobStore
+from sg_common.http.jobs import Jobs
 from sg_common.http.pool import AnalysisPool
 from sg_common.service import AnalyzerService
 from sg_common.serving.host import ServiceHost
@@ -9,14 +15,41 @@ from sg_common.settings import ServiceSettings
 
 
 class ServiceState(ServiceHost):
-    """A host whose work comes by HTTP: so much at a time, and so much may wait."""
+    """A host whose work comes by HTTP: so much at a time, and so much may wait.
+
+    Raises:
+        SettingsError: the work folder, or the list of jobs in it, cannot be used.
+    """
 
     def __init__(self, service: AnalyzerService, settings: ServiceSettings) -> None:
         super().__init__(service, settings)
         self.pool = AnalysisPool(settings.concurrency(), settings.max_waiting, self.metrics)
+        try:
+            self.jobs = self._open_jobs() if settings.jobs else None
+        except BaseException:
+            super().close()
+            raise
+
+    def _open_jobs(self) -> Jobs:
+        path = self.settings.work_folder(self.service.kind) / f"jobs-{self.service.kind}.sqlite3"
+        try:
+            store = JobStore(path, self.workspace.folder.name, self.settings.job_ttl_seconds)
+            return Jobs(store, self.workspace.living(), self.metrics, self.grace_left)
+        except Unavailable as error:
+            sentence = f"SG_WORK_DIR: {path} cannot be used ({error.__cause__}); remove it, or set SG_JOBS=off"
+            raise SettingsError(sentence) from error
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if self.jobs is not None:
+                await stack.enter_async_context(self.jobs.running())
+            yield
 
     def close(self) -> None:
         """Cancel what still runs and remove work files."""
         self.drain()
         self.pool.close()
+        if self.jobs is not None:
+            self.jobs.close()
         super().close()

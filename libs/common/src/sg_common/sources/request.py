@@ -12,17 +12,35 @@ from sg_common.errors import InvalidOption, MalformedRequest, ServiceError
 
 M = TypeVar("M", bound=BaseModel)
 
+URL_PATTERN = r"^https://([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[!-\"$->@-\[\]-~]*)?(\?[!-\"$-~]*)?(?:#[!-~]*)?$"
+"""Host, port, path and query. Whatever a library could read in another way than the allow-list's check does is left
+out: credentials, backslashes, IPv6, what is not percent-encoded."""
 
-class S3Request(AnalysisOptions):
-    """A request to judge one S3 object: the JSON body."""
 
-    s3_bucket: str = Field(min_length=1, max_length=255)
-    s3_key: str = Field(min_length=1, max_length=1024, examples=["uploads/u1/clip.mp4"])
+class MediaRequest(AnalysisOptions):
+    """Where the file lies, and the options."""
 
     def options(self) -> AnalysisOptions:
         return AnalysisOptions.model_validate(
             self.model_dump(include=set(AnalysisOptions.model_fields), exclude_unset=True)
         )
+
+
+class S3Request(MediaRequest):
+    """A request to judge one S3 object: the JSON body."""
+
+    s3_bucket: str = Field(min_length=1, max_length=255)
+    s3_key: str = Field(min_length=1, max_length=1024, examples=["uploads/u1/clip.mp4"])
+
+
+class UrlRequest(MediaRequest):
+    """A request to judge what an https URL leads to: the JSON body."""
+
+    url: str = Field(
+        max_length=8192,
+        examples=["https://media.example/uploads/clip.mp4"],
+        json_schema_extra={"pattern": URL_PATTERN},  # its reader has a better sentence than the pattern itself
+    )
 
 
 class S3Message(S3Request):
