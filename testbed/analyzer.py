@@ -89,6 +89,7 @@ class BytesAnalyzer:
             raise MissingStream("the file has no such stream")
         if word == b"bug":
             raise ZeroDivisionError
+        job.progress(len(word), len(data))
         while word == b"wait" and not self.let_go.wait(0.02):
             job.check()
 

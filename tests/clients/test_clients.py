@@ -41,7 +41,7 @@ def test_a_python_client_returns_typed_reports_and_problems(
     )  # fmt: skip
     types = "from made_client.api.default.analyze import sync\nprint(sync.__annotations__['return'])"
     returned = {name.rsplit(".", 1)[-1].strip() for name in call("python", "-c", types, folder=tmp_path).split("|")}
-    assert returned == {REPORTS[kind], "Problem", "None"}
+    assert returned == {REPORTS[kind], "Job", "Problem", "None"}
     if kind == TEST_SERVICE:
         call("python", HERE / "use_python.py", address, folder=tmp_path)
 

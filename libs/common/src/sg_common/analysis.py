@@ -102,10 +102,15 @@ class AnalysisOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an analysis is: `done` of `total` media seconds (total 0 where it is not known)."""
+    """How far a stage is: `done` of `total`, in media seconds or bytes (total 0 where it is not known)."""
 
     done: float
     total: float
+
+    @property
+    def fraction(self) -> float | None:
+        """`done` as a part of the whole, 0..1; None where the total is not known."""
+        return min(1.0, self.done / self.total) if self.total > 0 else None
 
 
 class Stage(StrEnum):
@@ -121,7 +126,7 @@ class Job:
 
     Args:
         deadline_seconds: wall time that it may take from now; None for no limit.
-        on_progress: called from the analysing thread with each `Progress`.
+        on_progress: called from the working thread with each `Progress`; `latest` is the last one.
         decoders: where its decoder processes come from; None to start each afresh.
         stage: what it begins with.
     """
@@ -143,6 +148,7 @@ class Job:
     def begin(self, stage: Stage) -> None:
         """Go on with another stage."""
         self.stage = stage
+        self.latest = Progress(0, 0)
         self._began = time.monotonic()
 
     def cancel(self) -> None:
@@ -180,9 +186,10 @@ class Job:
                 return DeadlineExceeded(f"the analysis did not end {within} and was cancelled; send a shorter clip")
 
     def progress(self, done: float, total: float) -> None:
-        """Report how many media seconds are done."""
+        """Report how much of the stage is done, as in `Progress`."""
+        self.latest = Progress(done, total)
         if self._on_progress is not None:
-            self._on_progress(Progress(done, total))
+            self._on_progress(self.latest)
 
 
 def sha256_of(path: Path, job: Job) -> str:

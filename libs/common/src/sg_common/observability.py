@@ -71,6 +71,7 @@ class Metrics:
         self.decoder_starts = self._counter(
             "decoder_starts", "Processes started to decode: forked from their parent (zygote), or fresh.", "how"
         )
+        self.jobs = self._counter("jobs", "Jobs taken (queued) and ended (done, failed, cancelled).", "status")
         self.ready = self._gauge("ready", "1 while the service accepts work.")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

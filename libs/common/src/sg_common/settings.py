@@ -76,6 +76,13 @@ class ServiceSettings(BaseSettings):
     )
     grace_seconds: float = Field(default=90, gt=0, description="how long work in flight may take after SIGTERM")
 
+    # Jobs
+    jobs: bool = Field(
+        default=True,
+        description="'Prefer: respond-async' makes a job; off where callers may reach another instance than theirs",
+    )
+    job_ttl_seconds: float = Field(default=3600, gt=0, description="how long a job is kept once it has ended")
+
     # Media
     work_dir: Path | None = Field(
         default=None, description="folder for work files; default: in the system's temp folder"

@@ -55,9 +55,9 @@ def test_the_description_names_both_bodies_and_every_status(service: Service) ->
     operation = description["paths"]["/analyze"]["post"]
     bodies = {"multipart/form-data", "application/json", "application/octet-stream"}
     assert set(operation["requestBody"]["content"]) == bodies
-    assert {parameter["name"] for parameter in operation["parameters"]} == {"sample_rate", "policy"}
+    assert {parameter["name"] for parameter in operation["parameters"]} == {"sample_rate", "policy", "Prefer"}
     assert operation["security"] == [{"ApiKey": []}, {"Bearer": []}, {}]
-    listed = {"200", "400", "401", "403", "404", "408", "413", "415", "422", "429", "502", "503", "504"}
+    listed = {"200", "202", "400", "401", "403", "404", "408", "413", "415", "422", "429", "502", "503", "504"}
     assert set(operation["responses"]) == listed
     for failure in FAILURES:
         answer = operation["responses"][str(failure.status)]
@@ -73,7 +73,7 @@ def test_operations_have_ids_that_clients_are_named_by(service: Service) -> None
     base, _ = service
     paths = httpx.get(base + "/openapi.json").json()["paths"]
     ids = {operation["operationId"] for methods in paths.values() for operation in methods.values()}
-    assert ids == {"service_info", "health", "ready", "metrics", "analyze"}
+    assert ids == {"service_info", "health", "ready", "metrics", "analyze", "read_job", "delete_job"}
 
 
 def test_an_upload_is_judged(service: Service) -> None:

@@ -8,7 +8,8 @@ from functools import partial
 from fastapi import Depends, FastAPI, Request, Response
 
 from sg_common.http.analyze import answer
-from sg_common.http.description import FAILURES, MODELS, operation
+from sg_common.http.description import FAILURES, MODELS, answers, operation, security
+from sg_common.http.job_routes import add_job_routes, document_class
 from sg_common.http.keys import authenticator
 from sg_common.http.state import ServiceState
 from sg_common.service import AnalyzerService
@@ -26,19 +27,24 @@ def create_app(state: ServiceState, on_failure: Callable[[Exception], None]) -> 
     """
     app = probed_app(state, on_failure)
     keys = state.settings.api_keys
+    report = state.service.report
+    job = None if state.jobs is None else document_class(report)
+    authentication = Depends(authenticator(keys))
     name_models(app, *MODELS)
 
     @app.post(
         "/analyze",
         summary="Judge one media file",
-        response_model=state.service.report,
-        responses=described(*FAILURES),
-        dependencies=[Depends(authenticator(keys))],
-        openapi_extra=operation(keys=bool(keys)),
+        response_model=report,
+        responses={**answers(job), **described(*FAILURES)},
+        dependencies=[authentication],
+        openapi_extra=operation(keys=bool(keys), jobs=job is not None),
     )
     async def analyze(request: Request) -> Response:
         return await answer(state, request)
 
+    if state.jobs is not None and job is not None:
+        add_job_routes(app, state.jobs, job, authentication, security(keys=bool(keys)))
     return app
 
 

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sg_common.analysis import AnalysisOptions
 from sg_common.errors import Cancelled, QueueUnavailable, UnexpectedFailure, failures
+from sg_common.http.preferences import EVENTS, RESPOND_ASYNC
+from sg_common.jobs import JobDocument, StageProgress
 from sg_common.serving.problems import reference
 from sg_common.sources.request import S3Request
 
@@ -44,15 +46,58 @@ def _parameters() -> list[dict[str, Any]]:
     ]
 
 
-MODELS: tuple[type[BaseModel], ...] = (AnalyzeForm, S3Request)
-"""What `operation` refers to by name."""
+MODELS: tuple[type[BaseModel], ...] = (AnalyzeForm, S3Request, StageProgress)
+"""What the description refers to by name."""
 
 
-def operation(*, keys: bool) -> dict[str, Any]:
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": f"'{RESPOND_ASYNC}' asks for a job: 202 at once, the report later",
+    "schema": {"type": "string"},
+    "example": RESPOND_ASYNC,
+}
+
+
+def answers(job: type[JobDocument[Any]] | None) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of what is answered but failures and the plain report.
+
+    Args:
+        job: the class of the documents of jobs, where there are any.
+    """
+    events = (
+        "To `Accept: text/event-stream`: events `progress` (a StageProgress), then one `result` (the report) or "
+        "`problem` (a Problem)."
+    )
+    described: dict[int | str, dict[str, Any]] = {
+        200: {"description": f"The report. {events}", "content": {EVENTS: {"schema": {"type": "string"}}}}
+    }
+    if job is not None:
+        headers = {
+            "Location": {"description": "where the job is", "schema": {"type": "string"}},
+            "Preference-Applied": {"schema": {"type": "string"}},
+            "Retry-After": {"schema": {"type": "integer"}},
+        }
+        described[202] = {"description": "The job that the request has become", "model": job, "headers": headers}
+    return described
+
+
+def security(*, keys: bool) -> dict[str, Any]:
+    """Where callers need no key, the description says so.
+
+    Args:
+        keys: whether callers need one.
+    """
+    return {} if keys else {"security": [{}]}
+
+
+def operation(*, keys: bool, jobs: bool) -> dict[str, Any]:
     """The parts of the operation that FastAPI can't tell from the route.
 
     Args:
         keys: whether callers need one.
+        jobs: whether they may ask for a job.
     """
     body = {
         "required": True,
@@ -63,5 +108,5 @@ def operation(*, keys: bool) -> dict[str, Any]:
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         },
     }
-    anybody: dict[str, Any] = {} if keys else {"security": [{}]}
-    return {"requestBody": body, "parameters": _parameters(), **anybody}
+    parameters = _parameters() + ([_PREFER] if jobs else [])
+    return {"requestBody": body, "parameters": parameters, **security(keys=keys)}

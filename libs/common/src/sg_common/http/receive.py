@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ from fastapi import Request
 from sg_common.analysis import AnalysisOptions, Job
 from sg_common.aws.objects import S3Object
 from sg_common.errors import EncodedBody, InvalidOption, MalformedRequest
-from sg_common.http.pool import Ticket
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_body, receive_form
 from sg_common.sources.request import S3Request, read_options, read_request
@@ -20,8 +21,24 @@ from sg_common.sources.request import S3Request, read_options, read_request
 MAX_JSON_BYTES = 64 * 1024
 
 
-async def receive(state: ServiceState, request: Request, ticket: Ticket, path: Path) -> tuple[str, AnalysisOptions]:
-    """Bring the request's file to `path`; where it came from (`upload` or `s3`), and the options.
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for.
+
+    Attributes:
+        source: where its file comes from: `upload` or `s3`.
+        path: where its file is, or will be when it has been fetched.
+        fetch: brings the file; None where it came with the request.
+    """
+
+    source: str
+    path: Path
+    options: AnalysisOptions
+    fetch: Callable[[Job], None] | None = None
+
+
+async def receive(state: ServiceState, request: Request, path: Path) -> Asked:
+    """Read the request, and the file that comes with it to `path`.
 
     Raises:
         ServiceError: as in `sg_common.errors`.
@@ -36,18 +53,15 @@ async def receive(state: ServiceState, request: Request, ticket: Ticket, path: P
     )
     match request.headers.get("content-type", "").partition(";")[0].strip().lower():
         case "multipart/form-data":
-            return "upload", _joined(asked, read_options(await receive_form(request, path, limits)))
+            return Asked("upload", path, _joined(asked, read_options(await receive_form(request, path, limits))))
         case "application/json":
             body = read_request(S3Request, await _read_json(request, settings.upload_stall_seconds))
-            options = _joined(asked, body.options())
             target = S3Object(body.s3_bucket, body.s3_key)
-            job = Job(settings.request_timeout_seconds)
-            await state.pool.fetch(ticket, job, lambda: state.s3.fetch(target, path, job), gone(request))
-            return "s3", options
+            return Asked("s3", path, _joined(asked, body.options()), lambda job: state.s3.fetch(target, path, job))
         case _:
             # Whatever else it is called: curl --data-binary, for one, calls it a form.
             await receive_body(request, path, limits)
-            return "upload", asked
+            return Asked("upload", path, asked)
 
 
 def _query_options(request: Request) -> AnalysisOptions:

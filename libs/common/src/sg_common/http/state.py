@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from sg_common.http.job_store import JobStore
+from sg_common.http.jobs import Jobs
 from sg_common.http.pool import AnalysisPool
 from sg_common.service import AnalyzerService
 from sg_common.serving.host import ServiceHost
@@ -14,9 +19,24 @@ class ServiceState(ServiceHost):
     def __init__(self, service: AnalyzerService, settings: ServiceSettings) -> None:
         super().__init__(service, settings)
         self.pool = AnalysisPool(settings.concurrency(), settings.max_waiting, self.metrics)
+        self.jobs = self._open_jobs() if settings.jobs else None
+
+    def _open_jobs(self) -> Jobs:
+        path = self.settings.work_folder(self.service.kind) / f"jobs-{self.service.kind}.sqlite3"
+        store = JobStore(path, self.workspace.folder.name, self.settings.job_ttl_seconds)
+        return Jobs(store, self.workspace.living(), self.metrics, self.grace_left)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if self.jobs is not None:
+                await stack.enter_async_context(self.jobs.running())
+            yield
 
     def close(self) -> None:
         """Cancel what still runs and remove work files."""
         self.drain()
         self.pool.close()
+        if self.jobs is not None:
+            self.jobs.close()
         super().close()

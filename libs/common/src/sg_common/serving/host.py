@@ -6,7 +6,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Literal
 
 from sg_common.analysis import Analyzer, Job, Stage
@@ -41,7 +42,11 @@ class ServiceHost:
         self.store = ObjectStore()
         self.s3 = S3Source(self.store, AllowList(settings.s3_allow), settings.max_upload_bytes)
         self.analyzer: Analyzer | None = None
-        self.draining = False
+        self._drained_since: float | None = None
+
+    @property
+    def draining(self) -> bool:
+        return self._drained_since is not None
 
     @property
     def status(self) -> Literal["loading", "ready", "draining"]:
@@ -109,8 +114,21 @@ class ServiceHost:
 
     def drain(self) -> None:
         """Take no more work; what is in flight goes on."""
-        self.draining = True
+        if self._drained_since is None:
+            self._drained_since = time.monotonic()
         self.metrics.ready.set(0)
+
+    def grace_left(self) -> float:
+        """Seconds that work in flight may still take; 0 where the service stops without a drain."""
+        if self._drained_since is None:
+            return 0.0
+        ends = self._drained_since + self.settings.drain_seconds + self.settings.grace_seconds
+        return max(0.0, ends - time.monotonic())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """What goes on in the event loop while the service lives."""
+        yield
 
     async def drained(self) -> None:
         """What happens between the signal and the end of listening."""

@@ -56,7 +56,8 @@ def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> Fa
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         host.load_in_background(on_failure)
         try:
-            yield
+            async with host.running():
+                yield
         finally:
             host.close()
 
@@ -79,9 +80,9 @@ def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> Fa
         app.add_middleware(
             CORSMiddleware,
             allow_origins=host.settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After"],
+            expose_headers=["X-Request-ID", "Retry-After", "Location", "Preference-Applied"],
         )
     app.add_middleware(RequestContext, metrics=host.metrics)
     return app

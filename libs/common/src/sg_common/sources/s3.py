@@ -69,3 +69,4 @@ class S3Source:
                 for block in download.blocks:
                     job.check()
                     file.write(block)
+                    job.progress(file.tell(), download.size)

@@ -52,11 +52,13 @@ class Workspace:
         except OSError as error:
             raise SettingsError(f"SG_WORK_DIR: {root} cannot hold work files ({error.strerror})") from error
 
+    def living(self) -> frozenset[str]:
+        """Names of the folders of processes that live, this one's included: those of others were swept."""
+        return frozenset(folder.name for folder in _folders(self.folder.parent))
+
     @staticmethod
     def _sweep(root: Path) -> None:
-        for folder in root.iterdir():
-            if not folder.is_dir() or len(folder.name) != 32:
-                continue
+        for folder in _folders(root):
             try:
                 lock = _lock(folder)
             except OSError:  # it is another process's, or was just removed by it
@@ -84,6 +86,10 @@ class Workspace:
         if self._held >= 0:
             os.close(self._held)
             self._held = -1
+
+
+def _folders(root: Path) -> list[Path]:
+    return [folder for folder in root.iterdir() if folder.is_dir() and len(folder.name) == 32]
 
 
 def _lock(folder: Path, *, wait: bool = False) -> int:
