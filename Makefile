@@ -57,7 +57,7 @@ samples: setup  ## remake the clips that the local stack and the chart's test se
 lint-python: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests) testbed tests/e2e tests/clients tests/*.py tools benchmarks docker samples
+	$(BIN)/mypy $(PROJECTS:%=%/src) $(PROJECTS:%=%/tests) testbed tests/e2e tests/clients tests/page tests/*.py tools benchmarks docker samples
 
 lint-training: setup-training
 	.venv-training/bin/python -m mypy training
@@ -78,7 +78,7 @@ lock: setup  ## remake the requirement locks
 	  ../$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$name.in -o $$name.txt; done
 
-include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk tests/clients/clients.mk
+include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk tests/clients/clients.mk tests/page/page.mk
 
 # Their rules are in training/*/*.mk.
 test-training evaluate-audio evaluate-video calibrate-video train-video fine-tune-video: setup-training

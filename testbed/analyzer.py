@@ -53,11 +53,14 @@ class BytesAnalyzer:
     def model(self) -> LoadedModel:
         return LoadedModel(name="odd-bytes", version="1.0.0", variant="fp32", reason="the only variant")
 
+    def check(self, options: AnalysisOptions) -> None:
+        if options.policy not in THRESHOLDS:
+            raise InvalidOption(f"policy: this model has not been measured for {options.policy}")
+
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         self.folders.append(path.parent)
         self.stages.append(job.stage)
-        if options.policy not in THRESHOLDS:
-            raise InvalidOption(f"policy: this model has not been measured for {options.policy}")
+        self.check(options)
         data = path.read_bytes()
         try:
             self.started.set()

@@ -54,6 +54,9 @@ class DigestAnalyzer:
     def model(self) -> LoadedModel:
         return MODEL
 
+    def check(self, options: AnalysisOptions) -> None:
+        del options
+
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         del options
         data = path.read_bytes()

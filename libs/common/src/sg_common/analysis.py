@@ -214,6 +214,13 @@ class Analyzer(Protocol):
     @property
     def model(self) -> LoadedModel: ...
 
+    def check(self, options: AnalysisOptions) -> None:
+        """Whether its model can heed these options.
+
+        Raises:
+            InvalidOption: the bundle has no such operating point.
+        """
+
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> Report:
         """Judge one local media file.
 

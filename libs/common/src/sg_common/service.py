@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
+from pathlib import Path
 from typing import Any
 
-from sg_common.analysis import AnalysisOptions, Analyzer, Report
+from sg_common.analysis import AnalysisOptions, Analyzer, Job, Report
 from sg_common.settings import ServiceSettings
 
 ENTRY_POINT_GROUP = "silver_guardian.analyzers"
+
+Draw = Callable[[Any, Path, Report, AnalysisOptions, Job], dict[str, Any]]
+"""Takes the service's settings, the judged file, its report, the options it was judged with, and a job."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class AnalyzerService:
         build: loads the models and returns the analyzer (raises `BundleError`).
         report: the report's class, for the API description.
         options: names of the options that it makes use of; it checks the others and leaves it at that.
+        draw: draws what a person may look at beside a report, from the judged file, as JSON for the view; None for
+            nothing.
     """
 
     kind: str
@@ -36,6 +42,7 @@ class AnalyzerService:
     build: Callable[[Any], Analyzer]
     report: type[Report]
     options: frozenset[str] = frozenset()
+    draw: Draw | None = None
 
     def heeded(self, options: AnalysisOptions) -> AnalysisOptions:
         """Those of the options that change this service's answer."""

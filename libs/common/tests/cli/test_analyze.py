@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sg_common.cli.analyze import add_analyze_arguments, run_analyze
+from sg_common.cli.main import service_main
 from sg_common.service import AnalyzerService
 
 from testbed.analyzer import BytesAnalyzer, bytes_service
@@ -215,6 +216,30 @@ def test_a_reader_that_leaves_ends_it_quietly(clip: Path, form: list[str]) -> No
     ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_policy_is_heeded(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert analyze("--json", "--policy", "high_recall", str(clip)) == 0
+    answer = json.loads(capsys.readouterr().out)["video"]
+    assert (answer["policy"], answer["thresholds"]["likely_deepfake"]) == ("high_recall", 0.3)
+
+
+def test_a_policy_that_the_model_lacks_is_told_before_any_file_is_judged(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["analyze", "--policy", "balanced", str(clip), str(clip)]
+    assert service_main(bytes_service(), arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "video-analyzer: video: policy: this model has not been measured for balanced\n"
+
+
+@pytest.mark.parametrize("value", ["bold", ""])
+def test_an_unknown_policy_is_refused(clip: Path, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        analyze("--policy", value, str(clip))
+    assert stop.value.code == 2
+    assert "low_false_alarm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["0", "x", "2000000"])

@@ -49,13 +49,14 @@ def test_what_has_a_result_is_not_sent_again(bench: Bench, capsys: pytest.Captur
 def test_options_and_versions_travel_with_the_message(bench: Bench) -> None:
     bench.s3.put_bucket_versioning(Bucket=bench.bucket, VersioningConfiguration={"Status": "Enabled"})
     version = bench.put("uploads/a.mp4")["VersionId"]
-    assert submit(bench, "--sample-rate", "5", key="uploads/a.mp4") == 0
+    assert submit(bench, "--sample-rate", "5", "--policy", "balanced", key="uploads/a.mp4") == 0
     (message,) = bench.sqs.receive_message(QueueUrl=bench.queue.url)["Messages"]
     assert json.loads(message["Body"]) == {
         "s3_bucket": bench.bucket,
         "s3_key": "uploads/a.mp4",
         "version_id": version,
         "sample_rate": 5,
+        "policy": "balanced",
     }
 
 

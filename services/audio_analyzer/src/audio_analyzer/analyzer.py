@@ -44,6 +44,9 @@ class AudioAnalyzer:
     def model(self) -> LoadedModel:
         return self._model.info
 
+    def check(self, options: AnalysisOptions) -> None:
+        self._model.calibration.at(options.policy)
+
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> AudioReport:
         """Judge the speech of one local media file, audio or video, at the policy's operating point.
 
@@ -52,7 +55,7 @@ class AudioAnalyzer:
             NotMedia, MissingStream, Undecodable, LimitExceeded: the file; see `open_audio`.
             Cancelled, DeadlineExceeded: from the job.
         """
-        self._model.calibration.at(options.policy)
+        self.check(options)
         limits = self._settings.decode_limits()
         with open_audio(path, sample_rate=SAMPLE_RATE, limits=limits, job=job) as reader:
             analysis = _Analysis(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sg_common.analysis import Analyzer
+from pathlib import Path
+from typing import Any
+
+from sg_common.analysis import AnalysisOptions, Analyzer, Job, Report
 from sg_common.service import AnalyzerService
 
 from audio_analyzer.report import AudioReport
@@ -20,6 +23,13 @@ def build(settings: AudioSettings) -> Analyzer:
     return build_analyzer(settings)
 
 
+def draw(settings: AudioSettings, path: Path, report: Report, options: AnalysisOptions, job: Job) -> dict[str, Any]:
+    """Pictures beside a report; see `audio_analyzer.pictures` (imported here, as it loads an encoder)."""
+    from audio_analyzer.pictures import draw as draw_pictures  # noqa: PLC0415
+
+    return draw_pictures(settings, path, report, options, job)
+
+
 SERVICE = AnalyzerService(
     kind="audio",
     title="How likely is the speech in a media file synthetic, cloned or converted?",
@@ -28,5 +38,6 @@ SERVICE = AnalyzerService(
     settings=AudioSettings.from_environment,
     build=build,
     report=AudioReport,
+    draw=draw,
     options=frozenset({"policy"}),
 )

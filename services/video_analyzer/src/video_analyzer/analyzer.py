@@ -46,6 +46,9 @@ class VideoAnalyzer:
     def model(self) -> LoadedModel:
         return self._model.info
 
+    def check(self, options: AnalysisOptions) -> None:
+        self._model.calibration.at(options.policy)
+
     def analyze(self, path: Path, options: AnalysisOptions, job: Job) -> VideoReport:
         """Judge the faces of one video file.
 
@@ -64,7 +67,7 @@ class VideoAnalyzer:
         return Examination(clip.evidence.conclude(clip.follower.tracker.tracks), clip.evidence.face_pixels)
 
     def _read(self, path: Path, options: AnalysisOptions, job: Job) -> _Clip:
-        self._model.calibration.at(options.policy)
+        self.check(options)
         with open_video(
             path,
             sample_rate=options.sample_rate,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sg_common.analysis import Analyzer
+from pathlib import Path
+from typing import Any
+
+from sg_common.analysis import AnalysisOptions, Analyzer, Job, Report
 from sg_common.service import AnalyzerService
 
 from video_analyzer.report import VideoReport
@@ -20,6 +23,13 @@ def build(settings: VideoSettings) -> Analyzer:
     return VideoAnalyzer(settings)
 
 
+def draw(settings: VideoSettings, path: Path, report: Report, options: AnalysisOptions, job: Job) -> dict[str, Any]:
+    """Pictures beside a report; see `video_analyzer.pictures` (imported here, as it loads an encoder)."""
+    from video_analyzer.pictures import draw as draw_pictures  # noqa: PLC0415
+
+    return draw_pictures(settings, path, report, options, job)
+
+
 SERVICE = AnalyzerService(
     kind="video",
     title="How likely are the faces of a video manipulated, and when?",
@@ -28,5 +38,6 @@ SERVICE = AnalyzerService(
     settings=VideoSettings.from_environment,
     build=build,
     report=VideoReport,
+    draw=draw,
     options=frozenset({"sample_rate", "policy"}),
 )

@@ -5,17 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report, Status
-from sg_common.cli.arguments import add_sample_rate
+from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Status
+from sg_common.cli.arguments import add_options, chosen_options
 from sg_common.cli.inputs import Input, Inputs
+from sg_common.cli.outcome import Outcome, problem
 from sg_common.cli.output import say, say_json
+from sg_common.cli.report import ReportFiles
 from sg_common.cli.status import ExitStatus
-from sg_common.errors import MissingStream, NotMedia, ServiceError
+from sg_common.cli.tables import Table
+from sg_common.errors import InvalidOption, MissingStream, NotMedia, ServiceError
 from sg_common.media import Decoders
 from sg_common.service import AnalyzerService
 
@@ -29,15 +33,6 @@ _PROGRESS_AFTER_SECONDS = 1.0
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """What one analyzer said of one file: a report or a failure."""
-
-    kind: str
-    report: Report | None
-    error: ServiceError | None
-
-
 def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files",
@@ -45,8 +40,20 @@ def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a media file, a folder, a pattern, s3://BUCKET/KEY (within SG_S3_ALLOW), or - for standard input",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a file instead of sentences")
-    add_sample_rate(parser)
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "csv", "md"),
+        default="text",
+        help="sentences, one JSON object a file, or one row a file and analyzer as CSV or Markdown (default: text)",
+    )
+    parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="PATH",
+        help="also write the evidence to look at: one HTML file that needs no network, or a folder for several files",
+    )
+    add_options(parser)
     parser.epilog = (
         "Exit status: 0 when every media file was judged by at least one analyzer, 2 when any could not be. Among "
         "several, files that are no media and are not called so (notes.txt) do not count. "
@@ -59,14 +66,18 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
 
     Raises:
         ConfigurationError: a setting or a model bundle cannot work.
+        InvalidOption: a model cannot judge at the policy.
+        MalformedRequest: the report cannot be written.
         OutputClosed: nobody reads the answers any more.
     """
     settings = {service.kind: service.settings() for service in services}
     own = settings[services[0].kind]
-    chosen = AnalysisOptions(sample_rate=options.sample_rate)
+    chosen = chosen_options(options)
     with closing(Inputs(own)) as inputs:
         asked = inputs.expand(options.files)
-        answers = _Answers(as_json=options.json, several=len(asked) > 1)
+        several = len(asked) > 1
+        files = ReportFiles(options.report, several=several) if options.report else None
+        answers = _Answers(form=options.format, several=several, files=files)
         # Before the models are loaded: a misspelled name is told at once.
         for item in asked:
             if item.refusal is not None:
@@ -77,10 +88,18 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
         with closing(Decoders(own.decoder_parent_files)) as decoders:
             decoders.prepare()  # it loads beside the models
             analyzers = [service.build(settings[service.kind]) for service in services]
+            for analyzer in analyzers:
+                _check(analyzer, chosen)
+            draws = {
+                service.kind: partial(service.draw, settings[service.kind]) for service in services if service.draw
+            }
             for item in readable:
                 try:
                     with inputs.file(item.name) as path:
                         outcomes = _judge(path, item.name, analyzers, chosen, decoders)
+                        if files and not answers.passes_over(item, outcomes):
+                            drawn = _draw(path, draws, chosen, outcomes, decoders)
+                            files.add(item.name, path.stat().st_size, outcomes, drawn)
                 except ServiceError as error:
                     answers.refuse(item.name, error)
                 else:
@@ -88,28 +107,53 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
     return answers.status()
 
 
+def _check(analyzer: Analyzer, options: AnalysisOptions) -> None:
+    try:
+        analyzer.check(options)
+    except InvalidOption as error:
+        raise InvalidOption(f"{analyzer.kind}: {error.detail}") from error
+
+
 def _judge(
     path: Path, name: str, analyzers: Sequence[Analyzer], options: AnalysisOptions, decoders: Decoders
-) -> list[_Outcome]:
+) -> list[Outcome]:
     outcomes = []
     for analyzer in analyzers:
         progress = _ProgressLine(f"{Path(name).name}: {analyzer.kind}")
         job = Job(on_progress=progress.update, decoders=decoders)
         try:
-            outcomes.append(_Outcome(analyzer.kind, analyzer.analyze(path, options, job), None))
+            outcomes.append(Outcome(analyzer.kind, analyzer.analyze(path, options, job), None))
         except ServiceError as error:
-            outcomes.append(_Outcome(analyzer.kind, None, error))
+            outcomes.append(Outcome(analyzer.kind, None, error))
         finally:
             progress.clear()
     return outcomes
 
 
+def _draw(
+    path: Path,
+    draws: Mapping[str, Callable[..., dict[str, Any]]],
+    options: AnalysisOptions,
+    outcomes: Sequence[Outcome],
+    decoders: Decoders,
+) -> dict[str, dict[str, Any]]:
+    """What each analyzer's service draws of a file, by kind. A picture that can't be drawn takes no answer away."""
+    drawn = {}
+    for outcome in outcomes:
+        if outcome.report is not None and outcome.kind in draws:
+            with suppress(ServiceError):
+                drawn[outcome.kind] = draws[outcome.kind](path, outcome.report, options, Job(decoders=decoders))
+    return drawn
+
+
 class _Answers:
     """Prints what is known of each file, once, and counts what the exit status tells."""
 
-    def __init__(self, *, as_json: bool, several: bool) -> None:
-        self._as_json = as_json
+    def __init__(self, *, form: str, several: bool, files: ReportFiles | None = None) -> None:
+        self._as_json = form == "json"
+        self._table = Table(form) if form in ("csv", "md") else None
         self._several = several
+        self._files = files
         self._judged = 0
         self._failed = 0
         self._passed_over: list[str] = []
@@ -117,27 +161,43 @@ class _Answers:
     def refuse(self, name: str, error: ServiceError) -> None:
         """Of a name that leads to no file that could be read."""
         self._failed += 1
-        if self._as_json:
-            say_json({"file": name, "error": _document(error)})
+        if self._files:
+            self._files.refuse(name, error)
+        if self._table:
+            self._table.refuse(name, error)
+        elif self._as_json:
+            say_json({"file": name, "error": problem(error)})
         else:
             print(error.detail, file=sys.stderr)
 
-    def give(self, item: Input, outcomes: Sequence[_Outcome]) -> None:
+    def give(self, item: Input, outcomes: Sequence[Outcome]) -> None:
         """Of a file, what each analyzer said."""
         judged = any(outcome.report is not None for outcome in outcomes)
-        no_media = all(isinstance(outcome.error, NotMedia) for outcome in outcomes)
-        passed_over = self._several and no_media and not item.called_media
+        passed_over = self.passes_over(item, outcomes)
         self._judged += judged
         self._failed += not judged and not passed_over
         if self._as_json:
             _print_json(item.name, outcomes)
         elif passed_over:
             self._passed_over.append(item.name)
+        elif self._table:
+            self._table.give(item.name, outcomes)
         else:
             _print_text(item.name, outcomes)
 
+    def passes_over(self, item: Input, outcomes: Sequence[Outcome]) -> bool:
+        """Whether a file just lies beside media."""
+        no_media = all(isinstance(outcome.error, NotMedia) for outcome in outcomes)
+        return self._several and no_media and not item.called_media
+
     def status(self) -> ExitStatus:
-        """The end: what was passed over, and the exit status."""
+        """The end: what was passed over, and the exit status.
+
+        Raises:
+            MalformedRequest: the report's index cannot be written.
+        """
+        if self._files:
+            self._files.close()
         if names := self._passed_over:
             shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
             print(f"passed over, not media: {len(names)} ({shown})", file=sys.stderr)
@@ -167,7 +227,7 @@ class _ProgressLine:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _print_text(name: str, outcomes: Sequence[_Outcome]) -> None:
+def _print_text(name: str, outcomes: Sequence[Outcome]) -> None:
     say(name)
     said = [_sentence(outcome) for outcome in outcomes]
     if len(said) > 1 and len(set(said)) == 1 and outcomes[0].report is None:
@@ -177,7 +237,7 @@ def _print_text(name: str, outcomes: Sequence[_Outcome]) -> None:
         say(f"  {outcome.kind + ':':<7}{sentence}")
 
 
-def _sentence(outcome: _Outcome) -> str:
+def _sentence(outcome: Outcome) -> str:
     if outcome.report is None:
         detail = outcome.error.detail if outcome.error else ""
         return f"nothing to judge ({detail})" if isinstance(outcome.error, MissingStream) else f"not judged: {detail}"
@@ -189,15 +249,11 @@ def _sentence(outcome: _Outcome) -> str:
     return f"{word} (probability of manipulation {report.probability:.0%}){note}"
 
 
-def _print_json(name: str, outcomes: Sequence[_Outcome]) -> None:
+def _print_json(name: str, outcomes: Sequence[Outcome]) -> None:
     answer: dict[str, object] = {"file": name}
     for outcome in outcomes:
         if outcome.report is not None:
             answer[outcome.kind] = outcome.report.model_dump(mode="json")
         elif outcome.error is not None:
-            answer[outcome.kind] = {"error": _document(outcome.error)}
+            answer[outcome.kind] = {"error": problem(outcome.error)}
     say_json(answer)
-
-
-def _document(error: ServiceError) -> dict[str, object]:
-    return {"code": error.code, "status": error.status, "detail": error.detail}

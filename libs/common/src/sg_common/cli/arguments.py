@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
+from sg_common.analysis import AnalysisOptions
 from sg_common.errors import InvalidOption
 from sg_common.sources.request import read_options
+from sg_common.verdict import DEFAULT_POLICY, Policy
 
 
 def add_version(parser: argparse.ArgumentParser, text: str) -> None:
@@ -14,14 +17,25 @@ def add_version(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--version", action="version", version=text, help="print the version and exit")
 
 
-def add_sample_rate(parser: argparse.ArgumentParser) -> None:
-    """`--sample-rate N`, at least 1."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of an analysis: `--sample-rate N`, `--policy POLICY`. `chosen_options` reads them."""
     parser.add_argument(
         "--sample-rate",
         type=_sample_rate,
         metavar="N",
         help="of pictures: analyse exactly one in N (default: a budget)",
     )
+    parser.add_argument(
+        "--policy",
+        choices=get_args(Policy),
+        help=f"the operating point that verdicts are given at (default: {DEFAULT_POLICY})",
+    )
+
+
+def chosen_options(arguments: argparse.Namespace) -> AnalysisOptions:
+    """What was chosen of the options."""
+    given = {name: getattr(arguments, name) for name in AnalysisOptions.model_fields}
+    return AnalysisOptions.model_validate({name: value for name, value in given.items() if value is not None})
 
 
 def _sample_rate(text: str) -> int | None:

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sg_common.analysis import AnalysisOptions
-from sg_common.cli.arguments import add_sample_rate
+from sg_common.cli.arguments import add_options, chosen_options
 from sg_common.cli.output import say, say_json
 from sg_common.cli.status import ExitStatus
 from sg_common.errors import MalformedRequest, NotFound
@@ -35,7 +34,7 @@ def add_submit_arguments(parser: argparse.ArgumentParser, services: Sequence[Ana
     parser.add_argument("--again", action="store_true", help="also what has a result: for a new model version")
     parser.add_argument("--json", action="store_true", help="print one JSON object a result instead of a table")
     parser.add_argument("--results-prefix", default=os.environ.get("SG_RESULTS_PREFIX", "results/"), metavar="PREFIX")
-    add_sample_rate(parser)
+    add_options(parser)
     parser.epilog = (
         "Exit status: 0 when everything was sent (and, with --wait, answered), 2 when an object failed, is missing "
         "or was not answered in time, 78 when AWS's variables or a queue's address cannot work."
@@ -58,7 +57,7 @@ def run_submit(services: Sequence[AnalyzerService], options: argparse.Namespace)
     # The AWS SDK is loaded only where it is used: judging local files starts faster without it.
     from sg_common.cli.submission import Submission  # noqa: PLC0415
 
-    chosen = AnalysisOptions(sample_rate=options.sample_rate)
+    chosen = chosen_options(options)
     submission = Submission(queues, options.results_prefix)
     items = submission.items(options.objects, {service.kind: service.heeded(chosen) for service in services})
     if not items:

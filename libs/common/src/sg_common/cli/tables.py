@@ -1,0 +1,63 @@
+"""Answers as rows: one for each file and analyzer, as CSV (RFC 4180) or as a table of Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from sg_common.cli.outcome import Outcome
+from sg_common.cli.output import say
+from sg_common.errors import ServiceError
+
+COLUMNS = ("file", "kind", "verdict", "probability", "status", "policy", "model", "sha256", "message")
+
+
+class Table:
+    """Prints rows, their heads before the first.
+
+    Args:
+        form: `csv` or `md`.
+    """
+
+    def __init__(self, form: str) -> None:
+        self._line = _csv if form == "csv" else _markdown
+        self._rule = form == "md"
+        self._begun = False
+
+    def refuse(self, name: str, error: ServiceError) -> None:
+        """Raises OutputClosed."""
+        self._print(name, "", error)
+
+    def give(self, name: str, outcomes: Iterable[Outcome]) -> None:
+        """Raises OutputClosed."""
+        for outcome in outcomes:
+            if outcome.report is None:
+                self._print(name, outcome.kind, outcome.error)
+                continue
+            report = outcome.report
+            model = f"{report.model.name} {report.model.version} {report.model.variant}"
+            row = (report.verdict, report.probability, report.status, report.policy, model, report.sha256)
+            self._row((name, outcome.kind, *map(str, row), report.message or ""))
+
+    def _print(self, name: str, kind: str, error: ServiceError | None) -> None:
+        self._row((name, kind, "", "", error.code if error else "", "", "", "", error.detail if error else ""))
+
+    def _row(self, cells: Sequence[str]) -> None:
+        if not self._begun:
+            self._begun = True
+            say(self._line(COLUMNS))
+            if self._rule:
+                say(_markdown(["---"] * len(COLUMNS)))
+        say(self._line(cells))
+
+
+def _csv(cells: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
+
+
+def _markdown(cells: Sequence[str]) -> str:
+    shown = (" ".join(cell.replace("\\", "\\\\").replace("|", "\\|").split()) for cell in cells)
+    return f"| {' | '.join(shown)} |"

@@ -1,0 +1,122 @@
+// The whole view of a document: one file's results, or an index of several files.
+"use strict";
+(() => {
+  const view = window.SilverGuardian;
+  const { element } = view;
+
+  const known = (say, prefix, kind) => (say.knows(`${prefix}.${kind}`) ? say(`${prefix}.${kind}`) : kind);
+
+  /** One expert's result; `finish` draws what needs a place on the page. */
+  const resultPart = (say, language, file, { kind, report, problem, pictures }, play) => {
+    const verdict = report?.verdict ?? "not_judged";
+    const holder = element(
+      "article",
+      { class: "result", "aria-labelledby": `kind-${kind}` },
+      element("header", {}, element("h2", { id: `kind-${kind}` }, known(say, "kind", kind)), view.badge(say, verdict)),
+      say.knows(`question.${kind}`) ? element("p", { class: "soft" }, say(`question.${kind}`)) : null,
+    );
+    if (!report) {
+      holder.append(element("p", {}, problem?.detail ?? ""));
+      return { holder, finish: () => {} };
+    }
+    holder.append(...[view.sentences(say, language, report), view.gauge(say, report)].flat().filter(Boolean));
+    const evidence = element("div", { class: "evidence" });
+    holder.append(evidence);
+    // Charts are drawn once their place on the page has a width.
+    const finish = () => {
+      view.evidence(evidence, say, report, pictures ?? {}, play);
+      const rest = [view.rates(say, report.policy_rates), view.limits(say, kind), view.provenance(say, report.provenance)];
+      holder.append(...[...rest, view.details(say, report, file)].filter(Boolean));
+    };
+    return { holder, finish };
+  };
+
+  const indexPart = (say, index) =>
+    element(
+      "div",
+      { class: "wide" },
+      element(
+        "table",
+        { class: "index" },
+        element("thead", {}, element("tr", {}, [say("file"), say("result")].map((head) => element("th", { scope: "col" }, head)))),
+        element(
+          "tbody",
+          {},
+          index.map(({ name, href, results, problem }) =>
+            element(
+              "tr",
+              {},
+              element("th", { scope: "row" }, href ? element("a", { href }, name) : name),
+              element(
+                "td",
+                {},
+                problem
+                  ? [view.badge(say, "not_judged"), ` ${problem.detail}`]
+                  : results.map(({ kind, verdict, probability, problem: own }) =>
+                      element(
+                        "p",
+                        {},
+                        `${known(say, "kind", kind)}: `,
+                        view.badge(say, verdict ?? "not_judged"),
+                        verdict && verdict !== "inconclusive" ? ` ${view.number(probability)}` : own ? ` ${own.detail}` : "",
+                      ),
+                    ),
+              ),
+            ),
+          ),
+        ),
+      ),
+    );
+
+  const languageChoice = (words, language, change) =>
+    element(
+      "label",
+      { class: "language" },
+      view.speaker(words[language])("choose_language"),
+      " ",
+      element(
+        "select",
+        { change: (event) => change(event.target.value) },
+        Object.keys(words).map((code) => element("option", { value: code, lang: code, selected: code === language }, words[code].language)),
+      ),
+    );
+
+  /**
+   * Show a document in `root`, in place of what is there.
+   *
+   * @param {object} shown the document, as `sg_view.page.render` describes it.
+   * @param {object} options `words` by language; `language`; `play(start, end)` where the media are at hand, `end` null
+   *   to play on; `extra(say)`: an element between the title and the results; `onLanguage(code)`.
+   */
+  view.show = (root, shown, options) => {
+    const { words, play = null, extra = null } = options;
+    const language = options.language in words ? options.language : Object.keys(words)[0];
+    const say = view.speaker(words[language]);
+    document.documentElement.lang = language;
+    view.forgetCharts();
+    const title = shown.index ? say("index_title", { count: shown.index.length }) : say("report_title", { file: shown.file.name });
+    const change = (code) => {
+      view.show(root, shown, { ...options, language: code });
+      root.querySelector(".language select").focus();
+      options.onLanguage?.(code);
+    };
+    const parts = (shown.results ?? []).map((result) => resultPart(say, language, shown.file, result, play));
+    root.replaceChildren(
+      element(
+        "main",
+        {},
+        element(
+          "header",
+          { class: "top" },
+          element("h1", {}, title),
+          languageChoice(words, language, change),
+          element("p", { class: "soft" }, say("evidence_not_proof")),
+        ),
+        ...[extra?.(say), shown.index ? indexPart(say, shown.index) : null].filter(Boolean),
+        element("div", { class: "results" }, parts.map(({ holder }) => holder)),
+        element("footer", {}, shown.made ? element("p", { class: "soft" }, say("made", { time: shown.made })) : ""),
+      ),
+    );
+    parts.forEach(({ finish }) => finish());
+  };
+})();

@@ -1,0 +1,76 @@
+"""A browser without a network, and a report of a real clip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from sg_common.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+GRAVE = {"serious", "critical"}
+
+Opener = Callable[..., AbstractContextManager[Page]]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, as the system has it."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        assert not os.environ.get("CI"), "Chromium is missing (Debian: chromium)"
+        pytest.skip("Chromium is missing (Debian: chromium)")
+    with sync_playwright() as driver:
+        # Its sandbox needs rights that containers lack; the pages are ours.
+        chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Opener:
+    """Opens an address in a window of its own; fails where the page complains or asks the network for anything."""
+
+    @contextmanager
+    def opened(address: str, **context: Any) -> Iterator[Page]:
+        window = browser.new_context(**context)
+        page = window.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda asked: complaints.append(asked.url) if _foreign(asked.url, address) else None)
+        page.goto(address)
+        try:
+            yield page
+            assert complaints == []
+        finally:
+            window.close()
+
+    return opened
+
+
+def _foreign(url: str, address: str) -> bool:
+    own = address.split("/", 3)[:3]
+    return not url.startswith(("data:", "blob:")) and url.split("/", 3)[:3] != own
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core calls serious or critical."""
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {rule['nodes'][0]['html']}" for rule in found if rule["impact"] in GRAVE]
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a clip with a voice and a face, as the command line writes it."""
+    path = tmp_path_factory.mktemp("report") / "talk.html"
+    assert main(["analyze", str(ROOT / "samples" / "talk.mp4"), "--report", str(path)]) == 0
+    return path
