@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from sg_common.errors import ServiceError
+from sg_common.errors import ServiceError, Unavailable, failures
 from sg_common.observability import request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -35,3 +35,12 @@ class Problem(BaseModel):
     def code(self) -> str:
         """The failure's code, as in `ServiceError.code`."""
         return self.type.removeprefix(TYPE_PREFIX)
+
+
+def failure_of(problem: Problem) -> ServiceError:
+    """The failure that another service's document tells of, of the class that its code has in the tree of failures."""
+    kinds = {kind.code: kind for kind in failures()}
+    kind = kinds.get(problem.code, Unavailable)
+    error = kind.__new__(kind)  # not all are made of a sentence where they happen
+    ServiceError.__init__(error, problem.detail)
+    return error

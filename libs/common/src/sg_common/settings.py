@@ -50,6 +50,11 @@ class ServiceSettings(BaseSettings):
     keep_alive_seconds: int = Field(
         default=75, ge=1, description="how long an idle connection stays open; longer than load balancers keep theirs"
     )
+    peer_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$",
+        description="address of the other service, such as http://localhost:8001: a caller may ask for both at once",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level that is logged"
     )

@@ -7,7 +7,8 @@ import time
 from fastapi import Request
 from fastapi.responses import Response
 
-from sg_common.http.events import event_stream
+from sg_common.http.both import answer_both
+from sg_common.http.events import Work, event_stream
 from sg_common.http.failures import counted
 from sg_common.http.job_routes import accepted
 from sg_common.http.judging import Judging
@@ -26,8 +27,11 @@ async def answer(state: ServiceState, request: Request) -> Response:
             started = time.perf_counter()
             asked = await receive(state, request, folder / "media")
         judging = Judging(state, analyzer, ticket, asked, started)
+        if asked.options.peer:
+            return await answer_both(state, judging, ticket, asked, request)
         if wants_events(request.headers):
-            return event_stream(judging, request)
+            work = judging.start(lambda: gone(request))
+            return event_stream([Work(work, lambda: judging.progress)])
         if state.jobs is not None and wants_job(request.headers):
             return accepted(await state.jobs.take(judging), request)
         report = await judging.report(lambda: gone(request))

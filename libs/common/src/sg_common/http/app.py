@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import Depends, FastAPI, Request, Response
 
 from sg_common.http.analyze import answer
+from sg_common.http.both import both_class
 from sg_common.http.description import FAILURES, MODELS, answers, operation, security
 from sg_common.http.job_routes import add_job_routes, document_class
 from sg_common.http.keys import authenticator
@@ -29,13 +30,14 @@ def create_app(state: ServiceState, on_failure: Callable[[Exception], None]) -> 
     keys = state.settings.api_keys
     report = state.service.report
     job = None if state.jobs is None else document_class(report)
+    both = None if state.peer is None else both_class(report, state.service.kind, state.peer.kind)
     authentication = Depends(authenticator(keys))
     name_models(app, *MODELS)
 
     @app.post(
         "/analyze",
         summary="Judge one media file",
-        response_model=report,
+        response_model=report if both is None else report | both,
         responses={**answers(job), **described(*FAILURES)},
         dependencies=[authentication],
         openapi_extra=operation(keys=bool(keys), jobs=job is not None),
