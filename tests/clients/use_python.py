@@ -7,15 +7,18 @@ import sys
 from io import BytesIO
 
 from made_client import AuthenticatedClient, Client
-from made_client.api.default import analyze, ready
+from made_client.api.default import analyze, delete_job, read_job, ready
 from made_client.models import (
     AnalyzeForm,
     AnalyzeFormPolicy,
     AnalyzePolicy,
     BytesReport,
+    Job,
+    JobStatus,
     Problem,
     Readiness,
     S3Request,
+    StageProgress,
     Verdict,
 )
 from made_client.types import File
@@ -47,6 +50,17 @@ def main(address: str) -> None:
         assert isinstance(problem, Problem)
         assert problem.status == status
         assert problem.detail
+
+    job = analyze.sync(client=client, body=media(b"MEDIA film"), prefer="respond-async")
+    while isinstance(job, Job) and job.status in (JobStatus.QUEUED, JobStatus.RUNNING):
+        assert job.progress is None or isinstance(job.progress, StageProgress)
+        job = read_job.sync(job.id, client=client)
+    assert isinstance(job, Job)
+    assert isinstance(job.result, BytesReport)
+    assert (job.problem, job.progress) == (None, None)
+    assert job.expires > job.created
+    assert delete_job.sync_detailed(job.id, client=client).status_code == 204
+    assert isinstance(read_job.sync(job.id, client=client), Problem)
 
 
 if __name__ == "__main__":

@@ -243,6 +243,37 @@ def test_keys_come_from_the_secret() -> None:
     assert manifests.of("Secret") == []
 
 
+ONE, SEVERAL = "http.replicas=1", "http.replicas=2"
+JOBS_ON = "services.audio-analyzer.env.SG_JOBS=on"
+
+
+@pytest.mark.parametrize(
+    ("case", "values", "told"),
+    [
+        ("defaults", (), None),
+        ("defaults", (SEVERAL,), "off"),
+        ("defaults", ("http.replicas=0",), "off"),
+        ("eks", (), "off"),
+        ("eks", (ONE,), None),
+        ("keda-http", (ONE,), "off"),
+        ("keda-cpu", (ONE,), "off"),
+        ("defaults", ("services.audio-analyzer.env.SG_JOBS=off", SEVERAL), "off"),
+        ("defaults", (JOBS_ON,), "on"),
+    ],
+)
+def test_jobs_are_for_the_only_server(case: str, values: tuple[str, ...], told: str | None) -> None:
+    pod = render(case, *values).pods()["audio-analyzer"]
+    names = [item["name"] for item in container(pod)["env"]]
+    assert names.count("SG_JOBS") == (told is not None)
+    assert environment(pod).get("SG_JOBS") == told
+
+
+@pytest.mark.parametrize("values", [(SEVERAL,), ("autoscaling.modes={keda-cpu}",)])
+def test_jobs_on_several_servers_are_refused(values: tuple[str, ...]) -> None:
+    with pytest.raises(ChartRefused, match="a job is known to the pod alone that took it"):
+        render("defaults", JOBS_ON, *values)
+
+
 def test_images() -> None:
     eks, secured, fixed = (render(case).pods() for case in ("eks", "security", "none"))
     registry = "000000000000.dkr.ecr.ap-northeast-2.amazonaws.com"

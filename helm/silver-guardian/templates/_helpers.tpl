@@ -64,6 +64,11 @@ app.kubernetes.io/component: {{ .role }}
 {{- end }}
 {{- end }}
 
+{{/* Whether there may be jobs: one belongs to the pod that took it, so there must be exactly one, which no autoscaler ends. */}}
+{{- define "sg.jobs" -}}
+{{- if eq (include "sg.replicas" (dict "root" . "role" "http")) "1" }}true{{ end }}
+{{- end }}
+
 {{/* Whether `helm test` must bring its own server, since no server is certain to run. */}}
 {{- define "sg.testBringsServer" -}}
 {{- $replicas := include "sg.replicas" (dict "root" . "role" "http") -}}

@@ -50,6 +50,9 @@ volumeMounts:
 - {name: SG_DRAIN_SECONDS, value: {{ .root.Values.shutdown.drainSeconds | quote }}}
 - {name: SG_GRACE_SECONDS, value: {{ .root.Values.shutdown.graceSeconds | quote }}}
 - {name: SG_MAX_WAITING, value: {{ .root.Values.http.maxWaiting | quote }}}
+{{- if and (eq .role "http") (not (hasKey .service.env "SG_JOBS")) (not (include "sg.jobs" .root)) }}
+- {name: SG_JOBS, value: "off"}
+{{- end }}
 {{- $allow := list }}
 {{- with include "sg.bucket" .root }}
 {{- $allow = append $allow (printf "%s/%s" . (trimSuffix "/" $.root.Values.storage.uploadsPrefix)) }}

@@ -34,6 +34,9 @@
 {{- end }}
 {{- range $name, $service := .Values.services }}
 {{- if $service.enabled }}
+{{- if and (has (toString (dig "SG_JOBS" "off" $service.env) | lower) (list "on" "true" "yes" "1")) (not (include "sg.jobs" $)) }}
+{{- fail (printf "services.%s.env.SG_JOBS: a job is known to the pod alone that took it; set http.replicas to 1, without keda-http and keda-cpu, or leave it out" $name) }}
+{{- end }}
 {{- if and $.Values.ingress.enabled (not (index $.Values.ingress.hosts $name)) }}
 {{- fail (printf "ingress.hosts.%s is needed: both services answer /analyze, so each has a host name of its own" $name) }}
 {{- end }}

@@ -161,6 +161,13 @@ def test_an_unknown_job_is_a_problem(served: tuple[str, ServiceState]) -> None:
         assert answer.json()["type"].endswith("not-found")
 
 
+def test_other_methods_are_told_which_there_are(served: tuple[str, ServiceState]) -> None:
+    base, _ = served
+    answer = httpx.put(f"{base}/jobs/0")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET")
+    assert httpx.get(f"{base}/analyze").headers["allow"] == "POST"
+
+
 def test_a_job_is_forgotten_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs_module, "SWEEP_SECONDS", 0.1)
     with serving(tmp_path, job_ttl_seconds=1) as (base, _):

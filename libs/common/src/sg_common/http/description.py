@@ -104,7 +104,7 @@ def operation(*, keys: bool, jobs: bool) -> dict[str, Any]:
         "content": {
             "multipart/form-data": {"schema": reference(AnalyzeForm)},
             "application/json": {"schema": reference(S3Request)},
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary", "minLength": 1}},
         },
     }
     parameters = _parameters() + ([_PREFER] if jobs else [])

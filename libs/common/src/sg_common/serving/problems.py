@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from sg_common.errors import EncodedBody, MalformedRequest, ServiceError, Unauthorized
 from sg_common.problem import MEDIA_TYPE, Problem
@@ -65,12 +66,16 @@ def install_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type only
         return problem_response(error)
 
-    async def on_http_exception(_: Request, error: Exception) -> JSONResponse:
+    async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
         phrase = HTTPStatus(error.status_code).phrase
         code = phrase.lower().replace(" ", "-")
         problem = Problem.coded(code, phrase, error.status_code, str(error.detail))
-        return _response(problem, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Starlette names the methods of the first route of this path, and there may be others.
+            headers["Allow"] = ", ".join(sorted(_methods(request)))
+        return _response(problem, headers)
 
     async def on_validation_error(_: Request, error: Exception) -> JSONResponse:
         return problem_response(MalformedRequest(str(error)))
@@ -78,6 +83,12 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, on_service_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
+
+
+def _methods(request: Request) -> set[str]:
+    """What the application's routes take at the path of a request."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 def _response(body: Problem, headers: dict[str, str]) -> JSONResponse:
