@@ -24,6 +24,7 @@ PACKAGES := --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
 # What serving needs, a quarter of what tests and lint need. Those are added on top: their lock has the same versions.
 $(VENV)/.ready-serving: requirements/services.txt requirements/build.txt $(PROJECTS:%=%/pyproject.toml)
 	@$(ENVIRONMENT) $(VENV) $(@F) --require-hashes -r requirements/services.txt -r requirements/build.txt -- $(PACKAGES)
+	@rm -f $(VENV)/lib/python3*/site-packages/c2pa/libs/*.rlib  # 31 MB for linking Rust programs
 
 $(VENV)/.ready: requirements/dev.txt $(VENV)/.ready-serving
 	@$(ENVIRONMENT) $(VENV) $(@F) --require-hashes -r requirements/dev.txt
@@ -84,8 +85,12 @@ include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk traini
 test-training evaluate-audio evaluate-video calibrate-video train-video fine-tune-video: setup-training
 train-audio: setup-training .venv-training/.ready-engines
 
-docs: setup  ## remake docs/configuration.md from the settings, docs/bundle.md and its JSON Schema from the bundle's classes
+docs: setup  ## remake the pages that are made from the code: settings, bundles and their JSON Schema, verdicts
 	$(BIN)/python tools/document_settings.py
 	$(BIN)/python tools/document_bundles.py
+	$(BIN)/python tools/document_verdicts.py
 
-.PHONY: help setup setup-serving setup-training run analyze samples lint lint-python lint-training test test-python format lock docs
+words: setup  ## bring the catalogues of translations up to date with the phrases, and compile them
+	$(BIN)/python tools/translate.py
+
+.PHONY: words help setup setup-serving setup-training run analyze samples lint lint-python lint-training test test-python format lock docs

@@ -12,11 +12,17 @@ KEPT_AWS_SERVICES = {"s3", "sqs", "stepfunctions", "sts", "sso", "sso-oidc"}
 UNUSED = (
     "onnxruntime/datasets", "onnxruntime/quantization", "onnxruntime/tools", "onnxruntime/transformers",
     "google/protobuf", "google/_upb",  # for those tools alone
+    # for c2pa's build script; its reader needs none of them
+    "c2pa/build.py", "certifi", "cffi", "charset_normalizer", "cryptography", "pycparser", "requests", "toml",
     "numpy/f2py", "numpy/distutils", "numpy/testing/tests", "boto3/examples",
 )  # fmt: skip
 # The Python binding carries its own copy of the runtime; the shared library is for plug-ins only.
 UNUSED_PATTERNS = (
     "onnxruntime/capi/libonnxruntime.so*",
+    "c2pa/libs/*.rlib",  # the library once more, for linking
+    "c2pa/libs/*.d",
+    "_cffi_backend*.so",
+    "*__mypyc*.so",  # of charset_normalizer
     "**/tests",
     "**/*.pyi",
     "**/*.pyx",

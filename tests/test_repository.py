@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sg_common.bundle.spec import FaceSpec, read_task
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
@@ -18,16 +19,46 @@ def tracked(*patterns: str) -> list[Path]:
     return [ROOT / name for name in listed.stdout.split("\0") if name]
 
 
-@pytest.mark.parametrize("tool", ["document_settings.py", "document_bundles.py"])
-def test_the_written_pages_are_what_the_code_says(tool: str) -> None:
+@pytest.mark.parametrize(
+    "tool", ["document_settings.py", "document_bundles.py", "document_verdicts.py", "translate.py"]
+)
+def test_what_is_made_from_the_code_is_what_it_says(tool: str) -> None:
     ended = subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], check=False)
-    assert ended.returncode == 0, "run `make docs`"
+    assert ended.returncode == 0, "run `make docs words`"
 
 
 @pytest.mark.parametrize("page", tracked("*.md"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     broken = [target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
     assert broken == []
+
+
+FENCED = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def test_the_korean_readme_has_the_same_commands() -> None:
+    english, korean = ((ROOT / name).read_text() for name in ("README.md", "README.ko.md"))
+    # What stands behind a command is for people.
+    commands = [[re.sub(r" +#.*", "", block) for block in FENCED.findall(text)] for text in (english, korean)]
+    assert commands[0]
+    assert commands[0] == commands[1]
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readme_has_the_video_models_rates(name: str) -> None:
+    rates = read_task(ROOT / "models/video", FaceSpec).calibration.at().rates
+    assert rates is not None
+    text = " ".join((ROOT / name).read_text().split())
+    told = re.search(
+        r"100 genuine videos about (\d+) .* 100 manipulated ones about (\d+)|"
+        r"진짜 영상 100개 중 약 (\d+)개.* 조작된 영상 100개 중 약 (\d+)개",
+        text,
+    )
+    assert told is not None
+    assert [int(number) for number in told.groups() if number] == [
+        round(100 * rates.false_alarm_rate),
+        round(100 * rates.detection_rate),
+    ]
 
 
 def test_locks_have_hashes_and_no_addresses() -> None:

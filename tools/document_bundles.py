@@ -20,8 +20,8 @@ This page and [`model.schema.json`](model.schema.json), the JSON Schema for edit
 classes that read `model.json`.
 
 ```
-silver-guardian model check DIR     every file, and the golden input by every variant that this CPU can run
-silver-guardian model inspect DIR   what it is, which variant runs here and why, thresholds, cost
+silver-guardian model check DIR     # every file, and the golden input by every variant that this CPU can run
+silver-guardian model inspect DIR   # what it is, which variant runs here and why, thresholds, cost
 ```
 
 What is not in these tables is refused, and so is a graph or a golden input that contradicts them: at start, with a

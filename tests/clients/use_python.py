@@ -11,6 +11,7 @@ from made_client.api.default import analyze, delete_job, read_job, ready
 from made_client.models import (
     AnalyzeForm,
     AnalyzeFormPolicy,
+    AnalyzeLang,
     AnalyzePolicy,
     BytesReport,
     Job,
@@ -32,8 +33,16 @@ def main(address: str) -> None:
     client = Client(base_url=address)
     assert isinstance(ready.sync(client=client), Readiness)
 
-    report = analyze.sync(client=client, body=media(b"MEDIA film"), sample_rate=3, policy=AnalyzePolicy.HIGH_RECALL)
+    report = analyze.sync(
+        client=client,
+        body=media(b"MEDIA film"),
+        sample_rate=3,
+        policy=AnalyzePolicy.HIGH_RECALL,
+        lang=AnalyzeLang.KO,
+    )
     assert isinstance(report, BytesReport)
+    assert report.summary.endswith("여기십시오.")
+    assert report.reasons[-1].code == "verify"
     assert (report.sample_rate, report.policy, report.verdict) == (3, "high_recall", Verdict.UNCERTAIN)
     assert report.thresholds.likely_deepfake == 0.3
     assert report.policy_rates is None

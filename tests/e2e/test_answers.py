@@ -15,6 +15,7 @@ AUDIO_FIELDS = {
     "deepfake_probability": float,
     "probability": float,
     "sha256": str,
+    "provenance": (dict, type(None)),
     "policy": str,
     "thresholds": dict,
     "policy_rates": (dict, type(None)),
@@ -24,14 +25,19 @@ AUDIO_FIELDS = {
     "speech_duration": float,
     "sample_rate": int,
     "segments": list,
+    "voices": list,
+    "suspicious_segments": list,
     "model": dict,
     "processing_seconds": float,
+    "summary": str,
+    "reasons": list,
     "message": (str, type(None)),
 }
 VIDEO_FIELDS = {
     "manipulation_probability": float,
     "probability": float,
     "sha256": str,
+    "provenance": (dict, type(None)),
     "policy": str,
     "thresholds": dict,
     "policy_rates": (dict, type(None)),
@@ -47,6 +53,8 @@ VIDEO_FIELDS = {
     "suspicious_frames": list,
     "model": dict,
     "processing_seconds": float,
+    "summary": str,
+    "reasons": list,
     "message": (str, type(None)),
 }
 SCORE = {"audio": "deepfake_probability", "video": "manipulation_probability"}
@@ -68,6 +76,7 @@ def test_a_clip_is_judged(service: Running, clip: Path) -> None:
     body = answer.json()
     assert_contract(service.kind, body)
     assert body["status"] == "success", body["message"]
+    assert body["provenance"]["c2pa"]["present"] is False
     assert 'decoder_starts_total{how="fresh"}' not in httpx.get(f"{service.base}/metrics").text
     if service.kind == "audio":
         assert body["sample_rate"] == 16000
@@ -83,7 +92,7 @@ def test_a_clip_is_judged(service: Running, clip: Path) -> None:
         assert body["fps"] == pytest.approx(25, abs=0.1)
         assert body["resolution"] == "640x480"
         assert [set(face) for face in body["faces"]] == [
-            {"track", "first_seen", "last_seen", "manipulation_probability"}
+            {"track", "first_seen", "last_seen", "frames", "seconds", "manipulation_probability", "verdict"}
         ]
         assert all(set(entry) == {"time", "frame_number", "inconsistency_score"} for entry in body["timeline"])
         assert len(body["suspicious_frames"]) <= 10

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sg_common.analysis import AnalysisOptions, ModelInfo
+from sg_common.analysis import AnalysisOptions, Job, ModelInfo
 from sg_common.aws.objects import ObjectStore, S3Object, S3Version
 from sg_common.errors import MissingStream, NotMedia
 from sg_common.results import MAX_KEY_BYTES, Result, ResultName, ResultStatus, ResultStore
 
-from testbed.analyzer import BytesReport
+from testbed.analyzer import BytesAnalyzer, BytesReport, bytes_service
 from testbed.servers import S3Server
 
 MODEL = ModelInfo(name="m", version="1.2.3-rc.1", variant="int8")
@@ -31,6 +32,8 @@ def test_a_result_lies_by_the_version_of_object_and_model() -> None:
     assert results.place(VERSION, sparse).key.endswith("/video-1.2.3-sample-rate-30.json")
     strict = ResultName("video", "1.2.3", AnalysisOptions(sample_rate=30, policy="high_recall"))
     assert results.place(VERSION, strict).key.endswith("/video-1.2.3-sample-rate-30-policy-high_recall.json")
+    korean = bytes_service().heeded(AnalysisOptions(lang="ko"))
+    assert results.place(VERSION, ResultName("video", "1.2.3", korean)) == results.place(VERSION, NAME)
     usual = ResultName("video", "1.2.3", AnalysisOptions(policy="low_false_alarm"))
     assert results.place(VERSION, usual) == results.place(VERSION, NAME)
 
@@ -68,6 +71,8 @@ def test_a_name_can_be_read_again(options: AnalysisOptions) -> None:
 def test_an_object_without_the_stream_is_no_failure() -> None:
     result = Result.unjudged(VERSION, BytesReport, MODEL, MissingStream("no sound in it"))
     assert (result.status, result.message) == (ResultStatus.NOT_APPLICABLE, "no sound in it")
+    assert result.summary == "There was nothing to judge: no sound in it"
+    assert [reason.code for reason in result.reasons] == ["not_applicable", "verify"]
     assert "problem" not in result.document()
 
 
@@ -81,6 +86,27 @@ def test_a_failed_result_reads_unknown_and_says_why() -> None:
     assert document["source"] == {"s3_bucket": "media", "s3_key": "uploads/a.mp4", "version_id": None, "etag": "etag"}
     assert result.problem is not None
     assert result.problem.code == "not-media"
+    assert [reason.code for reason in result.reasons] == ["failed", "verify"]
+    korean = result.translations["ko"]
+    assert [reason.code for reason in korean.reasons] == ["failed", "verify"]
+    assert korean.summary == "파일을 판정할 수 없었습니다. 자세한 내용(영어): a text"
+
+
+def test_a_judged_result_speaks_every_language(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"MEDIA clip")
+    report = BytesAnalyzer().analyze(clip, AnalysisOptions(lang="ko"), Job())
+    document = Result.judged(VERSION, report).document()
+    korean = report.told("ko").model_dump(mode="json")
+    assert document["summary"] == report.told("en").summary
+    assert document["translations"] == {"ko": {"summary": korean["summary"], "reasons": korean["reasons"]}}
+    assert Result.model_validate(document).document() == document
+
+
+def test_a_result_of_an_earlier_version_has_no_words() -> None:
+    document = Result.unjudged(VERSION, BytesReport, MODEL, NotMedia("a text")).document()
+    earlier = {name: document[name] for name in document.keys() - {"summary", "reasons", "translations"}}
+    assert Result.model_validate(earlier).document() == earlier
 
 
 @pytest.mark.parametrize("versioning", ["Suspended", "Enabled"])

@@ -13,6 +13,8 @@ IMPOSSIBLE = [
     ("SG_CORS_ORIGINS", "app.example"),
     ("SG_CORS_ORIGINS", "https://app.example/"),
     ("SG_CORS_ORIGINS", "https://*.example"),
+    ("SG_C2PA_ANCHORS", "/no/such.pem"),
+    ("SG_C2PA_ANCHORS", __file__),
     ("SG_ROOT_PATH", "audio"),
     ("SG_ROOT_PATH", "/audio/"),
 ]

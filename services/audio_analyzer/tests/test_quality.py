@@ -48,8 +48,9 @@ def test_a_good_recording_is_judged() -> None:
     ],
 )
 def test_the_reason_is_said(quality: Quality, words: str) -> None:
-    message = refusal(quality, 2.0)
-    assert message is not None
+    refused = refusal(quality, 2.0)
+    assert refused is not None
+    message = refused.text("en")
     assert words in message
     assert message.endswith(".")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from sg_common.errors import MissingStream, NotMedia
 from sg_common.verdict import Verdict
 from video_analyzer.analyzer import VideoAnalyzer
 
+from testbed.credentials import CAMERA, Authority
 from testbed.faces import ASTRONAUT, HOPPER, Actor, scene
 from testbed.media import Film, Sound, cut, remux, tone, write_audio, write_media, write_video
 
@@ -38,6 +40,8 @@ def test_a_genuine_face(judge: Judge) -> None:
     assert (face.track, face.first_seen) == (1, 0.0)
     assert face.last_seen > 1.8
     assert face.manipulation_probability == report.manipulation_probability
+    assert (face.frames, face.verdict) == (32, report.verdict)
+    assert face.seconds == pytest.approx(face.last_seen - face.first_seen)
     assert len(report.timeline) == 32
     assert report.suspicious_frames == []
     assert (report.model.name, report.model.variant) == ("green-faces", "fp32")
@@ -54,6 +58,26 @@ def test_a_manipulated_face_is_found_and_shown(judge: Judge) -> None:
     for frame in report.suspicious_frames:
         assert overlap(frame.box, (320, 180), 100) > 0.6
         assert frame.time == pytest.approx(frame.frame_number / 30, abs=1e-3)
+
+
+def test_what_the_file_claims_changes_no_score(
+    make_analyzer: Callable[..., VideoAnalyzer], analyzer: VideoAnalyzer, tmp_path: Path
+) -> None:
+    authority = Authority.new()
+    (tmp_path / "anchors.pem").write_bytes(authority.anchor)
+    plain = write_video(
+        tmp_path / "film.mp4", picture=scene(Actor(manipulated=True)), frames=20, size=(640, 360), codec="mpeg4"
+    )
+    signed = authority.sign(plain, tmp_path / "signed.mp4", CAMERA)
+    before = analyzer.analyze(plain, AnalysisOptions(), Job())
+    after = make_analyzer(c2pa_anchors=tmp_path / "anchors.pem").analyze(signed, AnalysisOptions(), Job())
+    assert before.provenance is not None
+    assert not before.provenance.c2pa.present
+    assert after.provenance is not None
+    assert after.provenance.c2pa.trusted
+    assert after.provenance.c2pa.ai_generated is False
+    assert (after.probability, after.verdict) == (before.probability, before.verdict)
+    assert after.verdict is Verdict.LIKELY_DEEPFAKE
 
 
 def test_one_of_two_people_is_manipulated(judge: Judge) -> None:
@@ -225,7 +249,7 @@ def test_only_the_largest_faces_of_a_crowd_are_followed(make_analyzer: type, jud
     crowd = scene(Actor(face_side=80, place=lambda _: (0.2, 0.5)), Actor(HOPPER, 120, place=lambda _: (0.7, 0.5)))
     report = judge(picture=crowd, frames=24, by=lonely)
     assert len(report.faces) == 1
-    assert report.message == "Only the 1 largest faces of a frame were followed."
+    assert report.message == "Only the 1 largest face of a frame was followed."
 
 
 def test_portraits_of_the_suite_are_found(analyzer: VideoAnalyzer) -> None:
@@ -268,7 +292,7 @@ def test_a_photograph_before_a_moving_camera(judge: Judge, crf: str) -> None:
     report = judge(picture=photograph, frames=90, options={"preset": "veryfast", "crf": crf})
     assert len(report.timeline) >= 24
     assert (report.status, report.verdict) == (Status.SUCCESS, Verdict.UNCERTAIN)
-    assert "nothing in the face moves" in (report.message or "")
+    assert "nothing moves but the camera" in (report.message or "")
 
 
 def test_a_photograph_on_the_wall_accuses_nobody(judge: Judge) -> None:

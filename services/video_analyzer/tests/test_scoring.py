@@ -11,6 +11,7 @@ import pytest
 from sg_common.analysis import Status
 from sg_common.bundle.calibration import Calibration
 from sg_common.verdict import DEFAULT_POLICY, Policy, Verdict
+from video_analyzer import words
 from video_analyzer.detector import Face
 from video_analyzer.report import TimelinePoint
 from video_analyzer.scoring import ClipEvidence, JudgedFace, Timeline, needed_support
@@ -74,7 +75,7 @@ def test_a_passing_false_face_does_not_accuse_a_clip() -> None:
     anna, ghost = track(1), track(2)
     clip = evidence([[(anna, REAL)]] * 20 + [[(anna, REAL), (ghost, FAKE)]] * 2)
     assert clip.conclude([anna, ghost]).verdict is Verdict.LIKELY_AUTHENTIC
-    assert clip.faces([ghost])[0].manipulation_probability == 0.5
+    assert (clip.faces([ghost])[0].manipulation_probability, clip.faces([ghost])[0].verdict) == (0.5, "inconclusive")
     assert clip.suspicious_frames()[0].frame_number == 20
 
 
@@ -85,7 +86,7 @@ def test_nothing_judged_is_unknown_not_authentic() -> None:
         Verdict.INCONCLUSIVE,
         Status.INCONCLUSIVE,
     )
-    assert conclusion.reason is not None
+    assert conclusion.reason == words.NO_FIT_FACE(needed=3, advice=words.MORE())
 
 
 @pytest.mark.parametrize("logit", [FAKE, REAL])
@@ -93,6 +94,7 @@ def test_one_frame_neither_accuses_nor_acquits(logit: float) -> None:
     anna = track()
     conclusion = evidence([[(anna, logit)]]).conclude([anna])
     assert (conclusion.probability, conclusion.status) == (0.5, Status.INCONCLUSIVE)
+    assert conclusion.reason == words.ONE_FRAME(needed=3, advice=words.MORE())
 
 
 @pytest.mark.parametrize("logit", [FAKE, REAL])
@@ -101,7 +103,7 @@ def test_two_frames_score_but_stay_uncertain(logit: float) -> None:
     conclusion = evidence([[(anna, logit)]] * 2).conclude([anna])
     assert (conclusion.verdict, conclusion.status) == (Verdict.UNCERTAIN, Status.SUCCESS)
     assert (conclusion.probability > 0.8) == (logit == FAKE)
-    assert conclusion.reason is not None
+    assert conclusion.reason == words.TWO_FRAMES(needed=3, advice=words.MORE())
 
 
 def test_a_policy_has_thresholds_of_its_own() -> None:
@@ -185,7 +187,7 @@ def test_one_picture_neither_accuses_nor_acquits(logit: float) -> None:
         anna = track()
         conclusion = evidence([[(anna, logit)]] * 32, looks).conclude([anna])
         assert (conclusion.verdict, conclusion.status) == (Verdict.UNCERTAIN, Status.SUCCESS)
-        assert conclusion.reason is not None
+        assert conclusion.reason == words.SAME_PICTURE(needed=3, advice=words.MORE())
 
 
 def test_a_face_that_only_the_camera_moves_is_uncertain_unless_another_lives() -> None:
@@ -198,5 +200,8 @@ def test_a_face_that_only_the_camera_moves_is_uncertain_unless_another_lives() -
     assert poster.motion.still
     assert poster.motion.different == 8
     assert clip.conclude([poster]).verdict is Verdict.UNCERTAIN
-    assert "nothing in the face moves" in (clip.conclude([poster]).reason or "")
+    assert clip.conclude([poster]).reason == words.NOTHING_MOVES(advice=words.ALIVE())
     assert clip.conclude([anna, poster]).verdict is Verdict.LIKELY_AUTHENTIC
+    faces = clip.faces([anna, poster])
+    assert [face.verdict for face in faces] == [Verdict.LIKELY_AUTHENTIC, Verdict.UNCERTAIN]
+    assert [face.frames for face in faces] == [8, 8]

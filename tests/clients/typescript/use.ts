@@ -15,7 +15,8 @@ export const bytes = (report: Report): string => report.sha256;
 export const outcome = (job: Job): Report | Problem | null => job.result ?? job.problem;
 export const share = (job: Taken): number | null | undefined => job.progress?.done;
 export const sentence = (problem: Problem): string => `${problem.status}: ${problem.detail}`;
-export const options: Options = { policy: "high_recall", sample_rate: 3 };
+export const why = (report: Report): string[] => report.reasons.map((reason) => `${reason.code}: ${reason.text}`);
+export const options: Options = { policy: "high_recall", sample_rate: 3, lang: "ko" };
 // @ts-expect-error there is no such option
 export const misspelt: Options = { polcy: "high_recall" };
 // @ts-expect-error there is no such verdict

@@ -9,12 +9,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    computed_field,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
 
 from sg_common.errors import Cancelled, DeadlineExceeded
+from sg_common.provenance import Provenance
 from sg_common.verdict import DEFAULT_POLICY, Policy, Rates, Thresholds, Verdict, rounded
+from sg_common.words import origin, shared
+from sg_common.words.languages import SOURCE, Language
+from sg_common.words.phrases import Finding
+from sg_common.words.told import Reason, Words
 
 if TYPE_CHECKING:  # which needs jobs itself
     from sg_common.media.zygote import Decoders
@@ -53,10 +68,22 @@ class Answer(BaseModel):
     _shown = field_validator("*")(rounded)
 
 
+Findings = Annotated[SkipJsonSchema[tuple[Finding, ...]], Field(exclude=True, repr=False)]
+
+
 class Report(Answer):
-    """What every analyzer answers; each service adds its own score and evidence."""
+    """What every analyzer answers; each service adds its own score and evidence, and says them in its own words.
+
+    A report speaks English until it is asked for `in_language`; one that was read back keeps the words it came with.
+    """
 
     score_field: ClassVar[str]
+
+    limits: Findings = ()
+    """What was missing for a full answer; the first one is why there is no verdict, where there is none."""
+    notes: Findings = ()
+    """What else a reader should know of the file."""
+    _words: Words = PrivateAttr()
 
     verdict: Verdict
     status: Status
@@ -64,16 +91,69 @@ class Report(Answer):
     thresholds: Thresholds
     policy_rates: Rates | None = Field(description="what they are worth; null where the model's bundle does not say")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="hex digest of the judged file")
+    provenance: Provenance | None = Field(
+        default=None, description="what the file itself claims, which no score depends on; null where it can't be read"
+    )
     model: ModelInfo
     processing_seconds: float = Field(
         ge=0, description="wall time of the analysis, seconds; neither the file's way here nor the wait for a turn"
     )
-    message: str | None = Field(default=None, description="a sentence a person can act on, or null")
 
     @computed_field(description="the score under the name that every service has")  # type: ignore[prop-decorator]
     @property
     def probability(self) -> float:
         return float(getattr(self, self.score_field))
+
+    @computed_field(description=Words.model_fields["summary"].description)  # type: ignore[prop-decorator]
+    @property
+    def summary(self) -> str:
+        return self._words.summary
+
+    @computed_field(description=Words.model_fields["reasons"].description)  # type: ignore[prop-decorator]
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        return self._words.reasons
+
+    @computed_field(description=Words.model_fields["message"].description)  # type: ignore[prop-decorator]
+    @property
+    def message(self) -> str | None:
+        return self._words.message
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _put_into_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        report = handler(data)
+        read_back = isinstance(data, dict) and "summary" in data
+        report._words = Words.model_validate(data) if read_back else report.told(SOURCE)
+        return report
+
+    def in_language(self, language: Language) -> Self:
+        """The same report in another language; for one that an analyzer has made."""
+        report = self.model_copy()
+        report._words = report.told(language)
+        return report
+
+    def told(self, language: Language) -> Words:
+        """What the report says, in words."""
+        reasons = [*self.findings(), *origin.claims(self.provenance, self.verdict), *self.limits, *self.notes]
+        if self.status is Status.SUCCESS:
+            reasons += shared.certainty(self.probability, self.verdict, self.thresholds, self.policy_rates)
+        reasons += [*self.scope(), *shared.next_steps(self.verdict)]
+        return Words.of(self.headline(), reasons, self.limits, language)
+
+    def headline(self) -> Finding:
+        """The answer in one sentence: what, where, and what to do."""
+        if self.verdict is Verdict.INCONCLUSIVE and self.limits:
+            return shared.NO_VERDICT(why=self.limits[0])
+        return shared.SUMMARIES[self.verdict]()
+
+    def findings(self) -> list[Finding]:
+        """What was found and where, the strongest first."""
+        return []
+
+    def scope(self) -> list[Finding]:
+        """What this kind of judge can't tell."""
+        return []
 
 
 def undeclared_default(schema: dict[str, Any]) -> None:
@@ -96,6 +176,11 @@ class AnalysisOptions(BaseModel):
     policy: Policy = Field(
         default=DEFAULT_POLICY,
         description=f"the operating point that the verdict is given at; {DEFAULT_POLICY} where none is chosen",
+        json_schema_extra=undeclared_default,
+    )
+    lang: Language | None = Field(
+        default=None,
+        description="the language of the answer's sentences; where none is chosen, what Accept-Language asks for",
         json_schema_extra=undeclared_default,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self, get_args
@@ -15,6 +16,9 @@ from sg_common.aws.objects import ObjectStore, S3Object, S3Version
 from sg_common.errors import Forbidden, MissingStream, NotFound, ServiceError
 from sg_common.problem import Problem
 from sg_common.verdict import Policy, Verdict
+from sg_common.words import shared
+from sg_common.words.languages import LANGUAGES, SOURCE, Language
+from sg_common.words.told import Reason, Words
 
 MAX_KEY_BYTES = 1024
 _NAME = re.compile(
@@ -43,6 +47,15 @@ class Source(BaseModel):
     etag: str
 
 
+class Translation(BaseModel):
+    """A result's words in another language."""
+
+    model_config = ConfigDict(frozen=True)
+
+    summary: str
+    reasons: tuple[Reason, ...]
+
+
 class Result(BaseModel):
     """What a worker says of one object: the body that `/analyze` answers, and its source.
 
@@ -59,25 +72,41 @@ class Result(BaseModel):
     message: str | None
     source: Source
     problem: Problem | None = Field(default=None, description="why the object could not be judged, where it failed")
+    # Those of earlier versions come without words.
+    summary: str | None = None
+    reasons: tuple[Reason, ...] = ()
+    translations: dict[Language, Translation] = {}
 
     @classmethod
     def judged(cls, version: S3Version, report: Report) -> Self:
         """The result for a report."""
-        return cls.model_validate({**report.model_dump(mode="json"), "source": _source(version)})
+        fields = {
+            **report.model_dump(mode="json"),
+            "source": _source(version),
+            "translations": _translated(report.told),
+        }
+        return cls.model_validate(fields)
 
     @classmethod
     def unjudged(cls, version: S3Version, report: type[Report], model: ModelInfo, error: ServiceError) -> Self:
         """A result without a judgement: `not_applicable` where the needed stream is missing, else `failed` and why."""
         failed: dict[str, Any] = {"status": ResultStatus.FAILED, "problem": Problem.of(error)}
         missing = {"status": ResultStatus.NOT_APPLICABLE}
+        why = (shared.NOT_APPLICABLE if isinstance(error, MissingStream) else shared.FAILED)(detail=error.detail)
+
+        def told(language: Language) -> Words:
+            return Words.of(why, [why, *shared.next_steps(Verdict.INCONCLUSIVE)], [], language)
+
         return cls.model_validate(
             {
                 report.score_field: UNKNOWN_PROBABILITY,
                 "probability": UNKNOWN_PROBABILITY,
                 "verdict": Verdict.INCONCLUSIVE,
                 "model": model,
+                **told(SOURCE).model_dump(),
                 "message": error.detail,
                 "source": _source(version),
+                "translations": _translated(told),
                 **(missing if isinstance(error, MissingStream) else failed),
             }
         )
@@ -90,6 +119,15 @@ class Result(BaseModel):
 def _source(version: S3Version) -> Source:
     target = version.target
     return Source(s3_bucket=target.bucket, s3_key=target.key, version_id=version.version_id, etag=version.etag)
+
+
+def _translated(told: Callable[[Language], Words]) -> dict[Language, dict[str, Any]]:
+    """The words in the languages beside ours: whoever reads a result may be another person than who asked for it."""
+    return {
+        language: told(language).model_dump(include=set(Translation.model_fields))
+        for language in LANGUAGES
+        if language != SOURCE
+    }
 
 
 @dataclass(frozen=True)
@@ -111,8 +149,8 @@ class ResultName:
         match = _NAME.fullmatch(name)
         if match is None:
             return None
-        options = {name: match[name] for name in AnalysisOptions.model_fields if match[name] is not None}
-        return cls(match["kind"], match["model"], AnalysisOptions.model_validate(options))
+        found = {name: value for name, value in match.groupdict().items() if value is not None}
+        return cls(found.pop("kind"), found.pop("model"), AnalysisOptions.model_validate(found))
 
 
 class ResultStore:

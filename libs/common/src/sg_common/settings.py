@@ -16,6 +16,7 @@ from sg_decoder.limits import DecodeLimits
 
 from sg_common.cpu import read_cpu_facts
 from sg_common.errors import SettingsError
+from sg_common.provenance import CredentialChecks
 
 if TYPE_CHECKING:
     from sg_common.runtime import Runtime
@@ -103,6 +104,16 @@ class ServiceSettings(BaseSettings):
         description="files after which the parent that forks decoder processes is replaced; 0 starts each afresh",
     )
 
+    # Provenance
+    c2pa_anchors: Path | None = Field(
+        default=None, description="PEM file of the certificates at which trusted content credentials end; default: none"
+    )
+    c2pa_max_bytes: int = Field(
+        default=CredentialChecks.max_bytes,
+        ge=0,
+        description="largest file whose content credentials are checked, which takes as much memory, up to 512 MiB",
+    )
+
     # Storage
     s3_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -140,6 +151,18 @@ class ServiceSettings(BaseSettings):
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"'{origin}' is no origin; one looks like https://app.example, without a path")
         return origins
+
+    @field_validator("c2pa_anchors")
+    @classmethod
+    def _certificates(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            import ssl  # noqa: PLC0415 - only where it is set
+
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+            except (OSError, ssl.SSLError) as error:
+                raise ValueError(f"{path} is no readable file of PEM certificates ({error})") from error
+        return path
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -189,6 +212,9 @@ class ServiceSettings(BaseSettings):
             stall_seconds=self.decoder_stall_seconds,
             threads=self.threads or read_cpu_facts().threads,
         )
+
+    def credential_checks(self) -> CredentialChecks:
+        return CredentialChecks(self.c2pa_anchors, self.c2pa_max_bytes)
 
     def work_folder(self, kind: str) -> Path:
         """The folder for work files of this service."""

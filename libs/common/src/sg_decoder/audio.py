@@ -32,6 +32,7 @@ from sg_decoder.container import (
 from sg_decoder.errors import MissingStream, Undecodable
 from sg_decoder.limits import DecodeLimits
 from sg_decoder.mono import MonoResampler
+from sg_decoder.provenance import send_claims
 
 NOTHING = "nothing of the file's audio can be decoded; re-encode it and try again"
 MOSTLY_NOTHING = "most of the file's audio cannot be decoded; the file is damaged. Export or upload it again"
@@ -49,6 +50,7 @@ def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send:
         MissingStream, Undecodable, NotMedia, LimitExceeded: as `open_audio` says.
     """
     with open_container(descriptor) as container:
+        send_claims(descriptor, container, send)
         streams = by_preference(container.streams.audio)
         if not streams:
             raise MissingStream("the file has no audio stream; send one with sound")

@@ -1,5 +1,5 @@
 """One file, one process: confine it, decode, answer, end. Everything is imported before the request comes, so that
-nothing but the media file is opened after it."""
+nothing but the media file is opened after it; but for the few files with content credentials, see `provenance`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
-from sg_decoder import audio, protocol, sandbox, video
+from sg_decoder import audio, protocol, provenance, sandbox, video
 from sg_decoder.errors import DecodeError, Undecodable
 from sg_decoder.limits import DecodeLimits
 
@@ -21,7 +21,7 @@ def run(request: dict[str, Any]) -> NoReturn:
     """
     limits = DecodeLimits(**request["limits"])
     sandbox.confine(limits, parent=request["parent"])
-    decode = {"audio": audio.decode, "video": video.decode}[request["kind"]]
+    decode = {"audio": audio.decode, "video": video.decode, "credentials": provenance.decode}[request["kind"]]
 
     def send(kind: str, payload: memoryview | None = None, /, **header: Any) -> None:
         protocol.write_message(sys.stdout.buffer, {"type": kind, **header}, payload)

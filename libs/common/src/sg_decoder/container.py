@@ -111,9 +111,9 @@ def open_container(descriptor: int, **options: str) -> Iterator[InputContainer]:
     if _is_text(beginning):
         raise NotMedia(NOT_MEDIA)
     formats = ",".join(sorted(av.formats_available - REACHING_OUT - WEAKLY_RECOGNISED))
-    settings = {"fd": str(descriptor), "protocol_whitelist": "fd", "format_whitelist": formats, **options}
+    settings = {"fd": str(descriptor), "protocol_whitelist": "fd", "format_whitelist": formats, "export_xmp": "1"}
     try:
-        container = av.open("fd:", mode="r", container_options=settings, metadata_errors="replace")
+        container = av.open("fd:", mode="r", container_options=settings | options, metadata_errors="replace")
     except av.error.FFmpegError as error:
         if error.errno == errno.ENOMEM:
             raise MemoryError from error

@@ -14,6 +14,7 @@ READY = b"ready"
 EXIT_STATUS = struct.Struct("=i")  # negative: the signal that killed the child
 MAX_REQUEST_BYTES = 64 * 1024
 
+CLAIMS = "claims"
 INFO = "info"
 BLOCK = "block"
 FRAME = "frame"

@@ -32,6 +32,7 @@ from sg_decoder.frames import can_start, decode_chosen
 from sg_decoder.limits import DecodeLimits, FrameBudget
 from sg_decoder.packets import PacketIndex, index_packets
 from sg_decoder.picture import Geometry, Painter, geometry
+from sg_decoder.provenance import send_claims
 from sg_decoder.selection import choose_frames
 
 WORKING_SECONDS = 2.0
@@ -53,6 +54,8 @@ def decode(descriptor: int, request: dict[str, Any], limits: DecodeLimits, send:
     problem: Undecodable | None = None
     for place in count():
         with open_container(descriptor) as container:
+            if place == 0:
+                send_claims(descriptor, container, send)
             streams = _by_preference(container)
             if place == len(streams):
                 raise problem or Undecodable(NOTHING)

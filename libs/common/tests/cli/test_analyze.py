@@ -36,6 +36,28 @@ def test_a_verdict_that_a_person_can_read(clip: Path, capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == str(clip)
     assert "uncertain (probability of manipulation 60%)" in lines[1]
+    assert lines[2].strip().startswith("This file shows too little")
+    assert lines[-1].strip().startswith("- Treat the file as unchecked")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+@pytest.mark.parametrize(
+    ("chosen", "terminal", "korean"), [("ko", "en_US", True), ("en", "ko_KR", False), (None, "ko_KR", True)]
+)
+def test_the_language_is_the_terminals_or_the_one_asked_for(
+    clip: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: str | None,
+    terminal: str,
+    korean: bool,
+    arguments: list[str],
+) -> None:
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", f"{terminal}.UTF-8")
+    assert analyze(str(clip), *arguments, *(["--lang", chosen] if chosen else [])) == 0
+    assert ("확인되지 않은 것으로 여기" in capsys.readouterr().out) == korean
 
 
 def test_one_json_object_a_file(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +139,7 @@ def test_folders_and_patterns_with_other_files_among_them(
     assert analyze(f"{folder}{pattern}") == 0
     told = capsys.readouterr()
     clips = [f"{folder}/a.mp4", f"{folder}/b/clip.mp4"]
-    assert list(dict.fromkeys(told.out.splitlines()[::2])) == clips
+    assert list(dict.fromkeys(line for line in told.out.splitlines() if not line.startswith(" "))) == clips
     assert told.err.splitlines() == [f"passed over, not media: 1 ({folder}/notes.txt)"]
 
 

@@ -55,7 +55,8 @@ def test_the_description_names_both_bodies_and_every_status(service: Service) ->
     operation = description["paths"]["/analyze"]["post"]
     bodies = {"multipart/form-data", "application/json", "application/octet-stream"}
     assert set(operation["requestBody"]["content"]) == bodies
-    assert {parameter["name"] for parameter in operation["parameters"]} == {"sample_rate", "policy", "peer", "Prefer"}
+    names = {parameter["name"] for parameter in operation["parameters"]}
+    assert names == {"sample_rate", "policy", "lang", "peer", "Prefer"}
     assert operation["security"] == [{"ApiKey": []}, {"Bearer": []}, {}]
     listed = {"200", "202", "400", "401", "403", "404", "408", "413", "415", "422", "429", "502", "503", "504"}
     assert set(operation["responses"]) == listed
@@ -85,6 +86,35 @@ def test_an_upload_is_judged(service: Service) -> None:
     assert body["status"] == "success"
     assert body["model"] == {"name": "odd-bytes", "version": "1.0.0", "variant": "fp32"}
     assert body["message"] is None
+
+
+@pytest.mark.parametrize(
+    ("way", "header", "language"),
+    [
+        ({}, None, "en"),
+        ({}, "ko-KR,ko;q=0.9,en;q=0.8", "ko"),
+        ({}, "fr", "en"),
+        ({"data": {"lang": "ko"}}, "en", "ko"),
+        ({"params": {"lang": "en"}}, "ko", "en"),
+    ],
+)
+def test_an_answer_speaks_its_readers_language(
+    service: Service, way: dict[str, Any], header: str | None, language: str
+) -> None:
+    base, _ = service
+    headers = {} if header is None else {"Accept-Language": header}
+    answer = httpx.post(base + "/analyze", files={"file": MEDIA}, headers=headers, **way)
+    assert (answer.status_code, answer.headers["content-language"]) == (200, language)
+    assert answer.headers["vary"] == "Accept-Language"
+    body = answer.json()
+    summary = {"en": "This file shows too little to call it genuine", "ko": "이 파일만으로는 진짜인지 가짜인지"}
+    assert body["summary"].startswith(summary[language])
+    assert [reason["code"] for reason in body["reasons"]][-2:] == ["measured", "verify"]
+
+
+def test_a_language_that_is_not_spoken(service: Service) -> None:
+    base, _ = service
+    assert_problem(httpx.post(base + "/analyze?lang=tlh", files={"file": MEDIA}), 422, "invalid-option")
 
 
 def test_the_same_file_gives_the_same_score(service: Service) -> None:

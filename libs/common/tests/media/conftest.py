@@ -10,7 +10,19 @@ from typing import Protocol
 import numpy as np
 import pytest
 from sg_common.analysis import Job
-from sg_common.media import AudioInfo, DecodeLimits, Decoders, Frame, FrameBudget, VideoInfo, open_audio, open_video
+from sg_common.errors import MissingStream
+from sg_common.media import (
+    AudioInfo,
+    DecodeLimits,
+    Decoders,
+    Frame,
+    FrameBudget,
+    VideoInfo,
+    open_audio,
+    open_video,
+    read_provenance,
+)
+from sg_common.provenance import CredentialChecks, Provenance
 
 from testbed.media import Samples
 from testbed.processes import decoders as decoder_processes
@@ -86,3 +98,26 @@ def decode_video(new_job: NewJob) -> DecodeVideo:
             return reader.info, frames
 
     return decode
+
+
+class Claimed(Protocol):
+    def __call__(self, path: Path, anchors: Path | None = None, **checks: int) -> Provenance: ...
+
+
+@pytest.fixture
+def claimed(new_job: NewJob) -> Claimed:
+    """What a file claims of its own making."""
+
+    def read(path: Path, anchors: Path | None = None, **checks: int) -> Provenance:
+        job, limits = new_job(60), DecodeLimits()
+        try:
+            with open_video(path, sample_rate=None, budget=FrameBudget(), limits=limits, job=job) as film:
+                claims = film.claims
+        except MissingStream:
+            with open_audio(path, sample_rate=16000, limits=limits, job=job) as sound:
+                claims = sound.claims
+        found = read_provenance(path, claims, checks=CredentialChecks(anchors, **checks), limits=limits, job=job)
+        assert found is not None
+        return found
+
+    return read

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, sha256_of
 from sg_common.bundle.calibration import VoiceCalibration
-from sg_common.media import AudioReader, open_audio
+from sg_common.media import AudioReader, open_audio, read_provenance
 from sg_common.verdict import Policy, Verdict
+from sg_common.words import shared
+from sg_common.words.phrases import Finding
 
+from audio_analyzer import words
 from audio_analyzer.model import SAMPLE_RATE, VoiceModel
 from audio_analyzer.quality import BandMeter, CrestMeter, Quality, refusal
-from audio_analyzer.report import AudioReport, Segment
-from audio_analyzer.scoring import ScoredWindow, WindowScorer, segments
+from audio_analyzer.report import AudioReport, Segment, SuspiciousSegment, Voice
+from audio_analyzer.scoring import ScoredWindow, WindowScorer, segments, suspicious_segments
 from audio_analyzer.settings import AudioSettings
 from audio_analyzer.speech import Piece, SpeechStream, VoiceActivity
 from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
 
 log = logging.getLogger(__name__)
-
-CUT_OFF = (
-    "The file is cut off: its header promises more than the {seconds:.1f} s that are there. "
-    "Send the whole file to have all of it judged."
-)
-UNSCORABLE = "The model has no answer for this recording; send another recording of the voice."
 
 
 class AudioAnalyzer:
@@ -91,6 +88,7 @@ class _Analysis:
         self._band = BandMeter(SAMPLE_RATE)
 
     def run(self, reader: AudioReader) -> AudioReport:
+        self._claims = reader.claims
         expected_seconds = reader.info.duration or 0.0
         for block in reader:
             self._take(self._speech.feed(block))
@@ -102,11 +100,7 @@ class _Analysis:
         self._job.check()
         scored = self._scorer.finish()
         self._job.progress(self._speech.total / SAMPLE_RATE, self._speech.total / SAMPLE_RATE)
-        common = self._model.calibration
-        calibration = common.for_stream(reader.info.codec, reader.bit_rate)
-        if calibration is not common:
-            stream = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
-            log.info("judged by its codec's own calibration", extra=stream)
+        calibration = self._model.calibration.for_stream(reader.info.codec, reader.bit_rate)
         return self._report(scored, calibration, reader)
 
     def _take(self, pieces: Iterable[Piece]) -> None:
@@ -127,22 +121,58 @@ class _Analysis:
             sample_rate=reader.info.sample_rate,
             band_db=self._band.band_db(),
         )
-        cut_off = CUT_OFF.format(seconds=quality.audio_seconds) if reader.cut_off else None
-        message = refusal(quality, self._model.input.min_speech_seconds)
+        cut_off = [shared.CUT_OFF()] if reader.cut_off else []
+        refused = refusal(quality, self._model.input.min_speech_seconds)
         finite = [window for window in scored if np.isfinite(window.logit)]
         if len(finite) < len(scored):
             log.warning("the model gave no finite score", extra={"windows": len(scored) - len(finite)})
-        if message is None and not finite:
-            message = UNSCORABLE
-        if message is not None:
-            message = " ".join(filter(None, (message, cut_off)))
-            return self._answer(quality, message, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [])
+        if refused is None and not finite:
+            refused = words.UNSCORABLE()
+        if refused is not None:
+            return self._answer(quality, [refused, *cut_off], UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE)
         score = calibration.aggregate([window.logit for window in finite])
-        evidence = segments(finite, calibration, self._settings.audio_max_segments)
-        return self._answer(quality, cut_off, score, calibration.verdict(score, self._policy), evidence)
+        judged = calibration.verdict(score, self._policy)
+        voice = Voice(
+            voice=1,
+            channel=None,
+            first_heard=finite[0].start / SAMPLE_RATE,
+            last_heard=finite[-1].end / SAMPLE_RATE,
+            speech_seconds=quality.speech_seconds,
+            deepfake_probability=score,
+            verdict=judged,
+        )
+        suspicious: list[SuspiciousSegment] = []
+        if judged is not Verdict.LIKELY_AUTHENTIC:
+            suspicious = suspicious_segments(finite, calibration, calibration.at(self._policy))
+        return self._answer(
+            quality,
+            cut_off,
+            score,
+            judged,
+            evidence=segments(finite, calibration, self._settings.audio_max_segments),
+            voices=[voice],
+            suspicious=suspicious,
+            notes=self._notes(calibration, reader),
+        )
+
+    def _notes(self, calibration: VoiceCalibration, reader: AudioReader) -> list[Finding]:
+        if calibration is self._model.calibration:
+            return []
+        stream = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
+        log.info("judged by its codec's own calibration", extra=stream)
+        return [words.LOW_BIT_RATE(kilobits=f"{reader.bit_rate / 1000:.0f}")]
 
     def _answer(
-        self, quality: Quality, message: str | None, score: float, judged: Verdict, evidence: list[Segment]
+        self,
+        quality: Quality,
+        limits: Sequence[Finding],
+        score: float,
+        judged: Verdict,
+        *,
+        evidence: Sequence[Segment] = (),
+        voices: Sequence[Voice] = (),
+        suspicious: Sequence[SuspiciousSegment] = (),
+        notes: Sequence[Finding] = (),
     ) -> AudioReport:
         point = self._model.calibration.at(self._policy)
         return AudioReport(
@@ -153,13 +183,23 @@ class _Analysis:
             thresholds=point.alone,
             policy_rates=point.rates,
             sha256=sha256_of(self._path, self._job),
+            provenance=read_provenance(
+                self._path,
+                self._claims,
+                checks=self._settings.credential_checks(),
+                limits=self._settings.decode_limits(),
+                job=self._job,
+            ),
             audio_duration=quality.audio_seconds,
             speech_duration=quality.speech_seconds,
             sample_rate=SAMPLE_RATE,
-            segments=evidence,
+            segments=list(evidence),
+            voices=list(voices),
+            suspicious_segments=list(suspicious),
             model=self._model.info,
             processing_seconds=self._job.elapsed(),
-            message=message,
+            limits=tuple(limits),
+            notes=tuple(notes),
         )
 
 

@@ -40,7 +40,7 @@ def draw(settings: AudioSettings, path: Path, _: Report, __: AnalysisOptions, jo
     with open_audio(path, sample_rate=SAMPLE_RATE, limits=settings.decode_limits(), job=job) as reader:
         for block in reader:
             job.check()
-            canvas.add(block)
+            canvas.add(np.atleast_2d(block).mean(axis=0))  # a call's two channels are drawn as one
     return canvas.pictures()
 
 

@@ -1,4 +1,4 @@
-"""When a recording must not be judged, and what to tell the person who sent it."""
+"""When a recording must not be judged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from sg_common.words.phrases import Finding
 
+from audio_analyzer import words
 from audio_analyzer.speech import Samples
 
 SILENT_PEAK_DB = -60.0
@@ -90,36 +92,18 @@ class Quality:
     band_db: float
 
 
-def refusal(quality: Quality, min_speech_seconds: float) -> str | None:
-    """Why a recording cannot be judged, as a sentence a person can act on; None when it can."""
+def refusal(quality: Quality, min_speech_seconds: float) -> Finding | None:
+    """Why a recording cannot be judged; None when it can."""
     if quality.audio_seconds == 0:
-        return "The audio is empty; send a recording of the voice."
+        return words.EMPTY()
     peak_db = 20 * math.log10(max(quality.peak, 1e-9))
     if peak_db < SILENT_PEAK_DB:
-        return "The recording is silent; check the microphone or the file, and send one in which the voice is heard."
+        return words.TOO_QUIET()
     if quality.speech_seconds == 0:
-        return (
-            f"No speech was found in {quality.audio_seconds:.1f} s of audio (silence, noise or music); "
-            "send a recording in which the voice is heard."
-        )
+        return words.NO_SPEECH(seconds=f"{quality.audio_seconds:.1f}")
     if quality.speech_seconds < min_speech_seconds:
         found = math.floor(10 * quality.speech_seconds) / 10  # 1.96 s must not read "2.0 s, and 2 s are needed"
-        return (
-            f"Only {found:.1f} s of speech were found and {min_speech_seconds:g} s are needed; "
-            "send a longer recording of the voice."
-        )
-    return _spoilt(quality)
-
-
-def _spoilt(quality: Quality) -> str | None:
+        return words.TOO_LITTLE_SPEECH(found=f"{found:.1f}", needed=f"{min_speech_seconds:g}")
     if quality.sample_rate <= NARROW_RATE or quality.band_db < NARROW_BAND_DB:
-        return (
-            "The speech was sampled at 4 kHz or less and has nothing above 2 kHz, too little to judge it by; "
-            "send a recording made at 8 kHz or more, or the original file."
-        )
-    if quality.crest_db < CLIPPED_CREST_DB:
-        return (
-            "The speech is so overdriven (clipped) that it cannot be judged; "
-            "send a recording made at a lower level, or the original file."
-        )
-    return None
+        return words.NARROW_BAND()
+    return words.OVERDRIVEN() if quality.crest_db < CLIPPED_CREST_DB else None

@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from sg_common.analysis import Answer, Report
+from sg_common.verdict import Verdict
+from sg_common.words.phrases import Finding
+from sg_common.words.shared import number, when
+
+from audio_analyzer import words
+
+SHOWN = 3
+"""Stretches that the words name; the rest are counted."""
+
+Seconds = Annotated[float, Field(ge=0, description="seconds on the file's timeline")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Channel = Annotated[
+    int | None, Field(ge=1, description="the channel that it is heard on, the first is 1; null where all are one")
+]
+VoiceNumber = Annotated[int, Field(ge=1, description="number of the voice, in order of channels")]
 
 
 class Segment(Answer):
     """A judged stretch of the file; neighbours overlap as the windows do."""
 
-    start: float = Field(ge=0, description="seconds on the file's timeline")
-    end: float = Field(ge=0, description="seconds on the file's timeline")
-    deepfake_probability: float = Field(ge=0, le=1)
+    start: Seconds
+    end: Seconds
+    deepfake_probability: Probability
+
+
+class Voice(Answer):
+    """What is judged as one voice: the speech of a channel."""
+
+    voice: VoiceNumber
+    channel: Channel
+    first_heard: Seconds
+    last_heard: Seconds
+    speech_seconds: float = Field(ge=0)
+    deepfake_probability: Probability = Field(description="0.5 (unknown) where there is too little speech to judge it")
+    verdict: Verdict
+
+    def place(self) -> dict[str, Finding]:
+        """Who it is and when it is heard, as parts of a sentence."""
+        return {"who": words.who(self.channel), "when": when(self.first_heard, self.last_heard)}
+
+
+class SuspiciousSegment(Answer):
+    """A stretch that a person should listen to."""
+
+    start: Seconds
+    end: Seconds
+    channel: Channel
+    voice: VoiceNumber
+    deepfake_probability: Probability
+
+    def place(self) -> dict[str, Finding]:
+        """Whose it is and when it is heard, as parts of a sentence."""
+        return {"who": words.who(self.channel), "when": when(self.start, self.end)}
 
 
 class AudioReport(Report):
@@ -26,3 +71,51 @@ class AudioReport(Report):
     speech_duration: float = Field(ge=0, description="seconds of it that hold speech")
     sample_rate: int = Field(description="Hz that the model saw")
     segments: list[Segment]
+    voices: list[Voice] = Field(description="every voice that was heard; the most suspicious one decides")
+    suspicious_segments: list[SuspiciousSegment] = Field(
+        description="strongest first; empty unless the verdict is uncertain or likely_deepfake"
+    )
+
+    def headline(self) -> Finding:
+        suspects = self._suspects()
+        match self.verdict:
+            case Verdict.LIKELY_DEEPFAKE if suspects:
+                return words.PROBABLY_MADE(**suspects[0].place())
+            case Verdict.UNCERTAIN if suspects:
+                return words.SOME_SIGNS(**suspects[0].place())
+            case Verdict.LIKELY_AUTHENTIC:
+                return words.NO_SIGN(seconds=f"{self.speech_duration:.0f}")
+        return super().headline()
+
+    def findings(self) -> list[Finding]:
+        match self.verdict:
+            case Verdict.LIKELY_AUTHENTIC:
+                found = [
+                    words.NOTHING_FOUND(**voice.place(), seconds=f"{voice.speech_seconds:.0f}")
+                    for voice in self.voices
+                    if voice.verdict is Verdict.LIKELY_AUTHENTIC
+                ]
+            case Verdict.INCONCLUSIVE:
+                return []
+            case verdict:
+                say = words.VOICE_SUSPICIOUS if verdict is Verdict.LIKELY_DEEPFAKE else words.VOICE_DOUBTFUL
+                suspects = self._suspects()
+                found = [
+                    say(**suspect.place(), score=number(suspect.deepfake_probability)) for suspect in suspects[:SHOWN]
+                ]
+                if more := len(suspects) - len(found):
+                    found.append(words.MORE_STRETCHES(count=more))
+        return found + [
+            words.VOICE_TOO_SHORT(**voice.place(), seconds=f"{voice.speech_seconds:.1f}")
+            for voice in self.voices
+            if voice.verdict is Verdict.INCONCLUSIVE
+        ]
+
+    def scope(self) -> list[Finding]:
+        return [words.SCOPE()]
+
+    def _suspects(self) -> list[SuspiciousSegment | Voice]:
+        """What to listen to, strongest first: suspicious stretches, and voices as suspicious that have none."""
+        named = {segment.voice for segment in self.suspicious_segments}
+        whole = [voice for voice in self.voices if voice.verdict is self.verdict and voice.voice not in named]
+        return [*self.suspicious_segments, *sorted(whole, key=lambda voice: -voice.deepfake_probability)]

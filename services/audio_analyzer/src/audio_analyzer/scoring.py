@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from sg_common.bundle.calibration import PlattScaling
+from sg_common.verdict import Thresholds
 
 from audio_analyzer.model import SAMPLE_RATE, VoiceModel
-from audio_analyzer.report import Segment
+from audio_analyzer.report import Segment, SuspiciousSegment
 from audio_analyzer.windows import Window
 
 
@@ -80,3 +82,25 @@ def segments(windows: list[ScoredWindow], calibration: PlattScaling, limit: int)
         )
         for run in runs
     ]
+
+
+def suspicious_segments(
+    windows: list[ScoredWindow], calibration: PlattScaling, thresholds: Thresholds
+) -> list[SuspiciousSegment]:
+    """Runs of windows that each would be called by themselves, strongest first."""
+
+    def called(window: ScoredWindow) -> bool:
+        return bool(calibration.probability(window.logit) >= thresholds.likely_deepfake)
+
+    runs = [list(run) for found, run in groupby(windows, called) if found]
+    made = [
+        SuspiciousSegment(
+            start=run[0].start / SAMPLE_RATE,
+            end=run[-1].end / SAMPLE_RATE,
+            channel=None,
+            voice=1,
+            deepfake_probability=float(calibration.probability(np.mean([window.logit for window in run]))),
+        )
+        for run in runs
+    ]
+    return sorted(made, key=lambda segment: -segment.deepfake_probability)

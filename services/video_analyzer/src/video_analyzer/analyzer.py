@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from sg_common.analysis import AnalysisOptions, Job, LoadedModel, Status, sha256_of
-from sg_common.media import VideoInfo, open_video
+from sg_common.analysis import AnalysisOptions, Job, LoadedModel, sha256_of
+from sg_common.media import VideoInfo, open_video, read_provenance
+from sg_common.provenance import Provenance
+from sg_common.words import shared
+from sg_common.words.phrases import Finding
 
+from video_analyzer import words
 from video_analyzer.detector import FaceDetector
 from video_analyzer.following import FaceFollower, FoundFace
 from video_analyzer.model import FaceModel
 from video_analyzer.quality import QualityGates, describe
 from video_analyzer.report import VideoReport
-from video_analyzer.scoring import MORE, ClipEvidence, Conclusion, JudgedFace
+from video_analyzer.scoring import ClipEvidence, Conclusion, JudgedFace
 from video_analyzer.settings import VideoSettings
-
-PALETTE = (
-    "The picture has a palette of few colours, as a GIF has, which hides what is judged; "
-    "send the video that it was made from."
-)
-CUT_OFF = "The file is cut off: its header promises more than is there. Send the whole file to have all of it judged."
 
 
 class VideoAnalyzer:
@@ -59,7 +58,9 @@ class VideoAnalyzer:
             ServiceError: as in `sg_common.errors`; `MissingStream` when the file has no video.
         """
         clip = self._read(path, options, job)
-        return self._report(clip, options, job, sha256_of(path, job))
+        checks, limits = self._settings.credential_checks(), self._settings.decode_limits()
+        provenance = read_provenance(path, clip.claims, checks=checks, limits=limits, job=job)
+        return self._report(clip, options, job, sha256_of(path, job), provenance)
 
     def examine(self, path: Path, options: AnalysisOptions, job: Job) -> Examination:
         """Judge a file as `analyze` does and give what calibration is fitted on; raises the same."""
@@ -75,7 +76,8 @@ class VideoAnalyzer:
             limits=self._settings.decode_limits(),
             job=job,
         ) as reader:
-            clip = _Clip(reader.info, ClipEvidence(self._model.calibration, options.policy), self._follower())
+            evidence = ClipEvidence(self._model.calibration, options.policy)
+            clip = _Clip(reader.info, reader.claims, evidence, self._follower())
             for frame in reader:
                 job.check()
                 if reader.info.palette:
@@ -110,7 +112,9 @@ class VideoAnalyzer:
             clip.evidence.stray_logits.extend(track.logits)
             clip.evidence.stray_different += track.motion.different
 
-    def _report(self, clip: _Clip, options: AnalysisOptions, job: Job, sha256: str) -> VideoReport:
+    def _report(
+        self, clip: _Clip, options: AnalysisOptions, job: Job, sha256: str, provenance: Provenance | None
+    ) -> VideoReport:
         tracks, evidence, info = clip.follower.tracker.tracks, clip.evidence, clip.info
         conclusion = evidence.conclude(tracks)
         point = self._model.calibration.at(options.policy)
@@ -130,23 +134,21 @@ class VideoAnalyzer:
             thresholds=point.alone,
             policy_rates=point.rates,
             sha256=sha256,
+            provenance=provenance,
             model=self.model,
             processing_seconds=job.elapsed(),
-            message=PALETTE if info.palette else self._message(clip, conclusion, options),
+            limits=(words.PALETTE(),) if info.palette else tuple(self._limits(clip, conclusion, options)),
         )
 
-    def _message(self, clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> str | None:
-        """What a person should know about the evidence, or None."""
-        sentences = []
+    def _limits(self, clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> Iterator[Finding]:
+        """What a person should know about the evidence."""
         if conclusion.reason is not None:
-            sentences.append(_reason(clip, conclusion, options))
-        sentences.append(describe(clip.follower.flaws, self._gates.min_face_pixels))
+            yield _reason(clip, conclusion.reason, options)
+        yield from describe(clip.follower.flaws, self._gates.min_face_pixels)
         if clip.follower.crowded_out:
-            limit = self._settings.video_max_faces
-            sentences.append(f"Only the {limit} largest faces of a frame were followed.")
+            yield words.CROWD(count=self._settings.video_max_faces)
         if clip.cut_off:
-            sentences.append(CUT_OFF)
-        return " ".join(filter(None, sentences)) or None
+            yield shared.CUT_OFF()
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ class _Clip:
     """The state of one analysis."""
 
     info: VideoInfo
+    claims: dict[str, Any]
     evidence: ClipEvidence
     follower: FaceFollower
     waiting: list[_WaitingFrame] = field(default_factory=list)
@@ -179,15 +182,10 @@ class _Clip:
         return sum(len(frame.faces) for frame in self.waiting)
 
 
-def _reason(clip: _Clip, conclusion: Conclusion, options: AnalysisOptions) -> str:
+def _reason(clip: _Clip, reason: Finding, options: AnalysisOptions) -> Finding:
     """Why there is no full verdict, and what the caller can do about it."""
-    frames = f"{clip.follower.frames} analysed frame{'' if clip.follower.frames == 1 else 's'}"
     if not clip.follower.tracker.tracks:
-        sentence = f"No face was found in the {frames}"
-    else:
-        sentence = f"Of the {frames}, {conclusion.reason}"
-    advice = conclusion.advice
-    if options.sample_rate is not None and options.sample_rate > 1 and advice == MORE:
-        advice = f"use a sample_rate below {options.sample_rate}, or none"
-    status = "" if conclusion.status is Status.INCONCLUSIVE else "; the verdict stays uncertain"
-    return f"{sentence}{status}: {advice}."
+        reason = words.NO_FACE(advice=words.MORE())
+    if options.sample_rate is not None and options.sample_rate > 1 and reason.values["advice"] == words.MORE():
+        reason = reason.but(advice=words.LOWER_RATE(rate=options.sample_rate))
+    return reason.but(count=clip.follower.frames)

@@ -8,8 +8,9 @@ from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
+from sg_common.words.phrases import Finding
 
-from video_analyzer import pixels
+from video_analyzer import pixels, words
 from video_analyzer.detector import Face
 
 Pixels = npt.NDArray[np.uint8]
@@ -19,14 +20,14 @@ SIDE = 64
 
 
 class Flaw(Enum):
-    """Why a face is not judged; the value completes "3 faces were …"."""
+    """Why a face is not judged, as it is said."""
 
-    SMALL = "too small"
-    CROPPED = "cut off by the frame's edge"
-    DARK = "too dark"
-    BRIGHT = "too bright"
-    FLAT = "without contrast"
-    BLURRED = "too blurred"
+    SMALL = words.FACES_SMALL
+    CROPPED = words.FACES_CROPPED
+    DARK = words.FACES_DARK
+    BRIGHT = words.FACES_BRIGHT
+    FLAT = words.FACES_FLAT
+    BLURRED = words.FACES_BLURRED
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,6 @@ def sharpness(grey: npt.NDArray[np.float32]) -> float:
     return float(pixels.laplacian(grey).std() / max(float(grey.std()), 1e-3))
 
 
-def describe(flaws: Counter[Flaw], min_face_pixels: float) -> str:
-    """A sentence on the faces that were not judged; empty without any."""
-    if not flaws:
-        return ""
-    total = flaws.total()
-    parts = []
-    for flaw in Flaw:
-        if flaws[flaw]:
-            limit = f" (under {min_face_pixels:g} pixels)" if flaw is Flaw.SMALL else ""
-            parts.append(f"{flaws[flaw]} {flaw.value}{limit}")
-    return f"{total} face {'sighting was' if total == 1 else 'sightings were'} not judged: {', '.join(parts)}."
+def describe(flaws: Counter[Flaw], min_face_pixels: float) -> list[Finding]:
+    """What is to be said of the faces that were not judged."""
+    return [flaw.value(count=flaws[flaw], limit=f"{min_face_pixels:g}") for flaw in Flaw if flaws[flaw]]

@@ -11,7 +11,9 @@ import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, Status
 from sg_common.bundle.calibration import Calibration
 from sg_common.verdict import DEFAULT_POLICY, Policy, Verdict
+from sg_common.words.phrases import Finding
 
+from video_analyzer import words
 from video_analyzer.following import Box
 from video_analyzer.report import FaceTrack, SuspiciousFrame, TimelinePoint
 from video_analyzer.tracks import Track
@@ -22,8 +24,6 @@ FULL_SUPPORT = 3
 """Different judged frames that a verdict needs: one frame, or two, can't accuse or acquit anybody."""
 LEAST_SECONDS = 0.5
 """How far apart the first and the last of them must lie."""
-MORE = "send a longer clip that shows the face larger and clearer"
-ALIVE = "send a clip in which the person moves and speaks"
 LARGEST_SUPPORT = 8
 FRAMES_PER_SUPPORT = 16
 
@@ -83,15 +83,15 @@ class Conclusion:
 
     Attributes:
         logit: the aggregated logit behind the probability; None where nothing could be judged.
-        reason: why it is not a full verdict, else None.
+        reason: why it is not a full verdict and what to do about it, else None. Whoever tells it adds the `count` of
+            analysed frames.
     """
 
     logit: float | None
     probability: float
     verdict: Verdict
     status: Status
-    reason: str | None
-    advice: str = MORE
+    reason: Finding | None
 
 
 @dataclass
@@ -150,19 +150,22 @@ class ClipEvidence:
 
     def faces(self, tracks: Iterable[Track]) -> list[FaceTrack]:
         """The tracks in order of first appearance."""
-        faces = []
-        for track in sorted(tracks, key=lambda track: track.number):
-            logit = self._track_logit(track)
-            probability = UNKNOWN_PROBABILITY if logit is None else float(self.calibration.probability(logit))
-            faces.append(
-                FaceTrack(
-                    track=track.number,
-                    first_seen=track.first_seen,
-                    last_seen=track.last_seen,
-                    manipulation_probability=probability,
-                )
-            )
-        return faces
+        return [self._face(track) for track in sorted(tracks, key=lambda track: track.number)]
+
+    def _face(self, track: Track) -> FaceTrack:
+        probability, verdict = UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE
+        if (logit := self._track_logit(track)) is not None:
+            judged = self._judged(logit)
+            probability, verdict = judged.probability, Verdict.UNCERTAIN if track.motion.still else judged.verdict
+        return FaceTrack(
+            track=track.number,
+            first_seen=track.first_seen,
+            last_seen=track.last_seen,
+            frames=len(track.logits),
+            seconds=track.motion.seconds,
+            manipulation_probability=probability,
+            verdict=verdict,
+        )
 
     def conclude(self, tracks: Iterable[Track]) -> Conclusion:
         """The clip's probability and verdict.
@@ -179,30 +182,23 @@ class ClipEvidence:
             if alive:
                 return self._judged(max(alive))
             conclusion = self._judged(max(logit for _, logit in supported))
-            reason = "nothing in the face moves but the camera"
-            return replace(conclusion, verdict=Verdict.UNCERTAIN, reason=reason, advice=ALIVE)
+            return replace(conclusion, verdict=Verdict.UNCERTAIN, reason=words.NOTHING_MOVES(advice=words.ALIVE()))
         if self.judged_frames < FULL_SUPPORT - 1:
-            found = "no face" if self.judged_frames == 0 else "a face in only one frame"
-            return Conclusion(
-                None,
-                UNKNOWN_PROBABILITY,
-                Verdict.INCONCLUSIVE,
-                Status.INCONCLUSIVE,
-                f"{found} could be judged, and a verdict needs {FULL_SUPPORT} frames",
-            )
+            lacking = words.NO_FIT_FACE if self.judged_frames == 0 else words.ONE_FRAME
+            reason = lacking(needed=FULL_SUPPORT, advice=words.MORE())
+            return Conclusion(None, UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, Status.INCONCLUSIVE, reason)
         pooled = array("d", self.stray_logits)
         for track in kept:
             pooled.extend(track.logits)
         conclusion = self._judged(self._aggregate(pooled))
         different = sum(track.motion.different for track in kept) + self.stray_different
         if self.judged_frames < FULL_SUPPORT:
-            reason = f"a face could be judged in only two frames, and a verdict needs {FULL_SUPPORT}"
+            reason = words.TWO_FRAMES(needed=FULL_SUPPORT, advice=words.MORE())
         elif self.judged_seconds < LEAST_SECONDS:
-            reason = (
-                f"a face could be judged over only {self.judged_seconds:.1f} s, and a verdict needs {LEAST_SECONDS:g} s"
-            )
+            seconds = f"{self.judged_seconds:.1f}"
+            reason = words.TOO_SHORT(seconds=seconds, needed=f"{LEAST_SECONDS:g}", advice=words.MORE())
         elif different < FULL_SUPPORT:
-            reason = f"those with a face show no {FULL_SUPPORT} different pictures of it"
+            reason = words.SAME_PICTURE(needed=FULL_SUPPORT, advice=words.MORE())
         else:
             return conclusion
         return replace(conclusion, verdict=Verdict.UNCERTAIN, reason=reason)

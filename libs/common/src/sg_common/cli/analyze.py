@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Status
-from sg_common.cli.arguments import add_options, chosen_options
+from sg_common.cli.arguments import add_lang, add_options, chosen_options
 from sg_common.cli.inputs import Input, Inputs
 from sg_common.cli.outcome import Outcome, problem
 from sg_common.cli.output import say, say_json
@@ -22,13 +23,9 @@ from sg_common.cli.tables import Table
 from sg_common.errors import InvalidOption, MissingStream, NotMedia, ServiceError
 from sg_common.media import Decoders
 from sg_common.service import AnalyzerService
+from sg_common.words import shared
+from sg_common.words.languages import Language, of_terminal
 
-_WORDS = {
-    "likely_authentic": "likely authentic",
-    "uncertain": "uncertain",
-    "likely_deepfake": "LIKELY DEEPFAKE",
-    "inconclusive": "inconclusive",
-}
 _PROGRESS_AFTER_SECONDS = 1.0
 _SHOWN = 5
 
@@ -54,6 +51,7 @@ def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write the evidence to look at: one HTML file that needs no network, or a folder for several files",
     )
     add_options(parser)
+    add_lang(parser)
     parser.epilog = (
         "Exit status: 0 when every media file was judged by at least one analyzer, 2 when any could not be. Among "
         "several, files that are no media and are not called so (notes.txt) do not count. "
@@ -76,8 +74,9 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
     with closing(Inputs(own)) as inputs:
         asked = inputs.expand(options.files)
         several = len(asked) > 1
-        files = ReportFiles(options.report, several=several) if options.report else None
-        answers = _Answers(form=options.format, several=several, files=files)
+        files = ReportFiles(options.report, several=several, lang=options.lang) if options.report else None
+        language = options.lang or of_terminal(os.environ)
+        answers = _Answers(form=options.format, language=language, several=several, files=files)
         # Before the models are loaded: a misspelled name is told at once.
         for item in asked:
             if item.refusal is not None:
@@ -149,9 +148,10 @@ def _draw(
 class _Answers:
     """Prints what is known of each file, once, and counts what the exit status tells."""
 
-    def __init__(self, *, form: str, several: bool, files: ReportFiles | None = None) -> None:
+    def __init__(self, *, form: str, language: Language, several: bool, files: ReportFiles | None = None) -> None:
         self._as_json = form == "json"
-        self._table = Table(form) if form in ("csv", "md") else None
+        self._table = Table(form, language) if form in ("csv", "md") else None
+        self._language = language
         self._several = several
         self._files = files
         self._judged = 0
@@ -177,13 +177,13 @@ class _Answers:
         self._judged += judged
         self._failed += not judged and not passed_over
         if self._as_json:
-            _print_json(item.name, outcomes)
+            _print_json(item.name, outcomes, self._language)
         elif passed_over:
             self._passed_over.append(item.name)
         elif self._table:
             self._table.give(item.name, outcomes)
         else:
-            _print_text(item.name, outcomes)
+            _print_text(item.name, outcomes, self._language)
 
     def passes_over(self, item: Input, outcomes: Sequence[Outcome]) -> bool:
         """Whether a file just lies beside media."""
@@ -227,33 +227,35 @@ class _ProgressLine:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _print_text(name: str, outcomes: Sequence[Outcome]) -> None:
+def _print_text(name: str, outcomes: Sequence[Outcome], language: Language) -> None:
     say(name)
-    said = [_sentence(outcome) for outcome in outcomes]
-    if len(said) > 1 and len(set(said)) == 1 and outcomes[0].report is None:
-        say(f"  {said[0]}")
+    said = [_lines(outcome, language) for outcome in outcomes]
+    if len(said) > 1 and len(set(map(tuple, said))) == 1 and outcomes[0].report is None:
+        say(f"  {said[0][0]}")
         return
-    for outcome, sentence in zip(outcomes, said, strict=True):
-        say(f"  {outcome.kind + ':':<7}{sentence}")
+    for outcome, (head, *rest) in zip(outcomes, said, strict=True):
+        say(f"  {outcome.kind + ':':<7}{head}")
+        for line in rest:
+            say(f"         {line}")
 
 
-def _sentence(outcome: Outcome) -> str:
+def _lines(outcome: Outcome, language: Language) -> list[str]:
     if outcome.report is None:
         detail = outcome.error.detail if outcome.error else ""
-        return f"nothing to judge ({detail})" if isinstance(outcome.error, MissingStream) else f"not judged: {detail}"
+        return [f"nothing to judge ({detail})" if isinstance(outcome.error, MissingStream) else f"not judged: {detail}"]
     report = outcome.report
-    word = _WORDS[report.verdict]
-    if report.status is Status.INCONCLUSIVE:
-        return f"{word}: {report.message}"
-    note = f"; {report.message}" if report.message else ""
-    return f"{word} (probability of manipulation {report.probability:.0%}){note}"
+    head = shared.VERDICTS[report.verdict]()
+    if report.status is Status.SUCCESS:
+        head = shared.LABELLED(verdict=head, share=f"{report.probability:.0%}")
+    words = report.told(language)
+    return [head.text(language), words.summary, *(f"- {reason.text}" for reason in words.reasons)]
 
 
-def _print_json(name: str, outcomes: Sequence[Outcome]) -> None:
+def _print_json(name: str, outcomes: Sequence[Outcome], language: Language) -> None:
     answer: dict[str, object] = {"file": name}
     for outcome in outcomes:
         if outcome.report is not None:
-            answer[outcome.kind] = outcome.report.model_dump(mode="json")
+            answer[outcome.kind] = outcome.report.in_language(language).model_dump(mode="json")
         elif outcome.error is not None:
             answer[outcome.kind] = {"error": problem(outcome.error)}
     say_json(answer)

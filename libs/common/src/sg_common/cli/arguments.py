@@ -10,6 +10,7 @@ from sg_common.analysis import AnalysisOptions
 from sg_common.errors import InvalidOption
 from sg_common.sources.request import read_options
 from sg_common.verdict import DEFAULT_POLICY, Policy
+from sg_common.words.languages import LANGUAGES
 
 
 def add_version(parser: argparse.ArgumentParser, text: str) -> None:
@@ -34,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def chosen_options(arguments: argparse.Namespace) -> AnalysisOptions:
     """What was chosen of the options."""
-    given = {name: getattr(arguments, name) for name in AnalysisOptions.model_fields}
+    given = {name: getattr(arguments, name, None) for name in AnalysisOptions.model_fields}
     return AnalysisOptions.model_validate({name: value for name, value in given.items() if value is not None})
 
 
@@ -43,6 +44,13 @@ def _sample_rate(text: str) -> int | None:
         return read_options({"sample_rate": text}).sample_rate
     except InvalidOption as error:
         raise argparse.ArgumentTypeError(error.detail) from error
+
+
+def add_lang(parser: argparse.ArgumentParser) -> None:
+    """`--lang`: a language that we speak."""
+    parser.add_argument(
+        "--lang", choices=LANGUAGES, help="the language of the answer's sentences (default: the terminal's)"
+    )
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from sg_view.page import render
 
 from sg_common.cli.outcome import Outcome, problem
 from sg_common.errors import MalformedRequest, ServiceError
+from sg_common.words.languages import LANGUAGES, SOURCE, Language
 
 INDEX = "index.html"
 
@@ -28,7 +29,7 @@ class ReportFiles:
         MalformedRequest: nothing can be written there.
     """
 
-    def __init__(self, target: Path, *, several: bool, lang: str | None = None) -> None:
+    def __init__(self, target: Path, *, several: bool, lang: Language | None = None) -> None:
         self._lang = lang
         self._index: list[dict[str, Any]] | None = None
         if several or target.is_dir():
@@ -60,7 +61,7 @@ class ReportFiles:
         shown = Path(name).name or name
         document = {"file": {"name": _text(shown), "bytes": size}, "made": _now(), "results": results}
         place = self._name or f"{len(self._index or ()) + 1:03}-{_plain(shown)}.html"
-        self._write(place, document, _text(shown), _sentences(results))
+        self._write(place, document, _text(shown), _sentences(outcomes, self._lang or SOURCE))
         if self._index is not None:
             self._index.append({"name": _text(name), "href": place, "results": [_short(result) for result in results]})
 
@@ -87,9 +88,15 @@ class ReportFiles:
 
 
 def _result(outcome: Outcome, pictures: object) -> dict[str, Any]:
+    report = outcome.report
     return {
         "kind": outcome.kind,
-        "report": outcome.report and outcome.report.model_dump(mode="json"),
+        # Its reader may speak another language than who wrote it.
+        "report": report
+        and {
+            **report.model_dump(mode="json"),
+            "translations": {lang: report.told(lang).model_dump(mode="json") for lang in LANGUAGES},
+        },
         "problem": outcome.error and problem(outcome.error),
         "pictures": pictures,
     }
@@ -115,10 +122,10 @@ def _short(result: dict[str, Any]) -> dict[str, Any]:
     return {"kind": result["kind"], "problem": result["problem"], **kept}
 
 
-def _sentences(results: Sequence[dict[str, Any]]) -> str:
+def _sentences(outcomes: Sequence[Outcome], language: Language) -> str:
+    """What is said where scripts are off."""
     said = []
-    for result in results:
-        report = result["report"]
-        text = f"{report['verdict']} ({report['probability']:.2f})" if report else result["problem"]["detail"]
-        said.append(f"{result['kind']}: {text}")
-    return _text("; ".join(said))
+    for outcome in outcomes:
+        detail = outcome.error.detail if outcome.error else ""
+        said.append(f"{outcome.kind}: {outcome.report.told(language).summary if outcome.report else detail}")
+    return _text(" ".join(said))

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from sg_common.cli.outcome import Outcome
 from sg_common.cli.output import say
 from sg_common.errors import ServiceError
+from sg_common.words.languages import Language
 
-COLUMNS = ("file", "kind", "verdict", "probability", "status", "policy", "model", "sha256", "message")
+COLUMNS = ("file", "kind", "verdict", "probability", "status", "policy", "model", "sha256", "summary")
 
 
 class Table:
@@ -18,11 +19,13 @@ class Table:
 
     Args:
         form: `csv` or `md`.
+        language: of the sentences.
     """
 
-    def __init__(self, form: str) -> None:
+    def __init__(self, form: str, language: Language) -> None:
         self._line = _csv if form == "csv" else _markdown
         self._rule = form == "md"
+        self._language = language
         self._begun = False
 
     def refuse(self, name: str, error: ServiceError) -> None:
@@ -38,7 +41,7 @@ class Table:
             report = outcome.report
             model = f"{report.model.name} {report.model.version} {report.model.variant}"
             row = (report.verdict, report.probability, report.status, report.policy, model, report.sha256)
-            self._row((name, outcome.kind, *map(str, row), report.message or ""))
+            self._row((name, outcome.kind, *map(str, row), report.told(self._language).summary))
 
     def _print(self, name: str, kind: str, error: ServiceError | None) -> None:
         self._row((name, kind, "", "", error.code if error else "", "", "", "", error.detail if error else ""))

@@ -35,4 +35,5 @@ async def answer(state: ServiceState, request: Request) -> Response:
         if state.jobs is not None and wants_job(request.headers):
             return accepted(await state.jobs.take(judging), request)
         report = await judging.report(lambda: gone(request))
-    return Response(report.model_dump_json(), media_type="application/json")
+    headers = {"Content-Language": asked.language, "Vary": "Accept-Language"}
+    return Response(report.model_dump_json(), headers=headers, media_type="application/json")

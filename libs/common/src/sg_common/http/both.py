@@ -61,7 +61,8 @@ async def answer_both(
         for work in works:
             work.task.cancel()
     documents = {work.service: _document(work.task) for work in sorted(works, key=lambda work: work.service or "")}
-    return Response(json.dumps(documents), media_type="application/json")
+    headers = {"Content-Language": asked.language, "Vary": "Accept-Language"}
+    return Response(json.dumps(documents), headers=headers, media_type="application/json")
 
 
 def _document(task: asyncio.Task[Any]) -> Any:

@@ -59,7 +59,7 @@ class Judging:
             raise Cancelled("the work was cancelled before the file was here")
 
     async def report(self, caller_gone: Callable[[], Coroutine[Any, Any, None]]) -> Report:
-        """Fetch the file where it is not here yet, and judge it.
+        """Fetch the file where it is not here yet, and judge it; the report speaks the caller's language.
 
         Raises:
             ServiceError: as in `sg_common.errors`.
@@ -76,7 +76,7 @@ class Judging:
             )
         state.metrics.judged(report)
         _log_report(report)
-        return report
+        return report.in_language(self._asked.language)
 
     async def _fetch(self, seconds: float, caller_gone: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:

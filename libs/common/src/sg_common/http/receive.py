@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sg_common.http.peer import Peer
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_body, receive_form
 from sg_common.sources.request import AskedOptions, S3Request, read_asked, read_request
+from sg_common.words.languages import SOURCE, Language, accepted
 
 MAX_JSON_BYTES = 64 * 1024
 
@@ -29,6 +30,7 @@ class Asked:
     Attributes:
         source: where its file comes from: `upload` or `s3`.
         path: where its file is, or will be when it has been fetched.
+        options: `lang` is always among them.
         fetch: brings the file; None where it came with the request.
     """
 
@@ -37,6 +39,11 @@ class Asked:
     options: AskedOptions
     fetch: Callable[[Job], None] | None = None
 
+    @property
+    def language(self) -> Language:
+        """That of the answer's sentences."""
+        return self.options.lang or SOURCE
+
 
 async def receive(state: ServiceState, request: Request, path: Path) -> Asked:
     """Read the request, and the file that comes with it to `path`.
@@ -44,6 +51,12 @@ async def receive(state: ServiceState, request: Request, path: Path) -> Asked:
     Raises:
         ServiceError: as in `sg_common.errors`.
     """
+    asked = await _receive(state, request, path)
+    language = asked.options.lang or accepted(",".join(request.headers.getlist("accept-language")))
+    return replace(asked, options=asked.options.model_copy(update={"lang": language}))
+
+
+async def _receive(state: ServiceState, request: Request, path: Path) -> Asked:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise EncodedBody(f"the body is sent with Content-Encoding: {encoding[:100]}; send the file as it is, without")

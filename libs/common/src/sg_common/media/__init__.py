@@ -7,6 +7,7 @@ costs one request. `open_audio` and `open_video` are what analyzers call.
 from sg_decoder.limits import DecodeLimits, FrameBudget
 
 from sg_common.media.audio import AudioInfo, AudioReader, open_audio
+from sg_common.media.provenance import read_provenance
 from sg_common.media.video import Frame, VideoInfo, VideoReader, open_video
 from sg_common.media.zygote import Decoders
 
@@ -21,4 +22,5 @@ __all__ = [
     "VideoReader",
     "open_audio",
     "open_video",
+    "read_provenance",
 ]

@@ -41,6 +41,7 @@ class AudioReader(Protocol):
     Attributes:
         info: known from the start.
         bit_rate: bits per second of the stream's packets, exact once the last block is there; 0 before the first.
+        claims: what the file says of its own making, for `read_provenance`.
         cut_off: whether the file ends before its header says; known once the last block is there.
 
     Iterating raises:
@@ -50,6 +51,7 @@ class AudioReader(Protocol):
     """
 
     info: AudioInfo
+    claims: dict[str, Any]
     bit_rate: float
     cut_off: bool
 
@@ -63,6 +65,7 @@ class _ChildReader:
         self._samples = 0
         header, _ = child.receive()
         self.info = _info(header)
+        self.claims = child.claims
         self.bit_rate = 0.0
         self.cut_off = False
 

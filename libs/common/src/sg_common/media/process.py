@@ -77,10 +77,13 @@ class DecoderProcess:
 
     Args:
         path: the media file.
-        request: what to decode, a JSON object; `kind` is `audio` or `video`.
+        request: what to decode, a JSON object; `kind` is `audio`, `video` or `credentials`.
         limits: what the child may use.
         job: where children come from; its deadline and cancellation end the child within about `POLL_SECONDS`.
         max_payload: most bytes of one message's payload; a child that sends more has been taken over.
+
+    Attributes:
+        claims: what the file says of its own making, for `read_provenance`; known once there is an info.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class DecoderProcess:
         self._poll = select.poll()
         self._poll.register(self._pipe, select.POLLIN)
         self._ended = False
+        self.claims: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +136,9 @@ class DecoderProcess:
                 header, payload = self._message()
                 if header["type"] == protocol.ERROR:
                     raise self._failure(header)
-                if header["type"] != protocol.WORKING:
+                if header["type"] == protocol.CLAIMS:
+                    self.claims = header
+                elif header["type"] != protocol.WORKING:
                     return header, payload
         except _ChildEndedError:
             raise self._death() from None

@@ -62,6 +62,7 @@ class VideoReader(Protocol):
 
     Attributes:
         info: known from the start.
+        claims: what the file says of its own making, for `read_provenance`.
         cut_off: whether the file ends before its header says; known once the last frame is there.
 
     Iterating raises:
@@ -71,6 +72,7 @@ class VideoReader(Protocol):
     """
 
     info: VideoInfo
+    claims: dict[str, Any]
     cut_off: bool
 
     def __iter__(self) -> Iterator[Frame]: ...
@@ -81,6 +83,7 @@ class _ChildReader:
         self._child = child
         self.cut_off = False
         header, _ = child.receive()
+        self.claims = child.claims
         try:
             self.info = VideoInfo(
                 codec=str(header["codec"]),

@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from sg_common.analysis import LoadedModel
 from sg_common.errors import Unavailable
 from sg_common.problem import Problem
+from sg_common.serving.docs import add_docs
 from sg_common.serving.host import ServiceHost
 from sg_common.serving.middleware import BugsAsProblems, RequestContext, RootPath
 from sg_common.serving.problems import described, install_problem_handlers, name_models
@@ -66,6 +67,7 @@ def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> Fa
         version=service.version,
         description="Answers are evidence, not proof: read `status` before the score, and `verdict` before deciding.",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own loads its parts from elsewhere
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -73,6 +75,7 @@ def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> Fa
     install_problem_handlers(app)
     name_models(app, Problem)
     _add_probes(app, host)
+    add_docs(app)
     # The last one added is the first to see a request.
     app.add_middleware(BugsAsProblems)
     app.add_middleware(RootPath, path=host.settings.root_path)

@@ -41,12 +41,6 @@
     return [value, ...others].map((each) => Number(each).toFixed(close ? 4 : 2));
   };
 
-  /** How many of a hundred. */
-  view.ofHundred = (share) => {
-    const value = share * 100;
-    return value > 0 && value < 1 ? value.toFixed(1) : String(Math.round(value));
-  };
-
   /** A table with a caption, for whoever can't see a picture. */
   view.table = (say, heads, rows) =>
     view.element(

@@ -4,7 +4,7 @@
   const view = window.SilverGuardian;
   const { element } = view;
   const AXIS = 52; // pixels left of every plot, so that lanes and charts stand under one another
-  const RIGHT = 12;
+  const RIGHT = 20;
   const PRINTED = 684; // pixels within the margins of A4
   const alive = new Set();
 

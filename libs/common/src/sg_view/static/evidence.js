@@ -127,7 +127,7 @@
     }));
     const faces = (report.faces ?? []).map((face) => ({
       name: say("face", { number: face.track }),
-      note: null,
+      note: face.frames === undefined ? null : say("judged_frames", { count: face.frames }),
       from: face.first_seen,
       to: face.last_seen,
       score: face.manipulation_probability,

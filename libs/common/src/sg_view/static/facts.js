@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const view = window.SilverGuardian;
-  const { element, clock, number, ofHundred } = view;
+  const { element, clock, number } = view;
 
   view.badge = (say, verdict) => element("span", { class: `badge ${verdict}` }, say(`verdict.${verdict}`));
 
@@ -40,39 +40,31 @@
     return [element("p", {}, `${say("probability")}: `, element("strong", {}, shown)), picture];
   };
 
-  /** What the verdict means and why, as the report says it in this language where it can. */
-  view.sentences = (say, language, report) => {
-    const told = report.translations?.[language] ?? report;
-    const summary = told.summary ?? say(`sentence.${report.verdict}`);
-    const reasons = told.reasons ?? [];
-    const said = new Set([summary, ...reasons.map(({ text }) => text)]);
-    return [
-      element("p", { class: "summary" }, summary),
-      // Where there are reasons they say it already, in the reader's language.
-      report.message && !reasons.length && !said.has(report.message) ? element("p", {}, report.message) : null,
-      reasons.length
-        ? element("section", {}, element("h3", {}, say("reasons")), element("ul", {}, reasons.map(({ text }) => element("li", {}, text))))
-        : null,
-    ];
+  const GROUPS = {
+    steps: ["call_back", "verify", "stay_careful"],
+    rates: ["measured", "unmeasured"],
+    limits: ["scope", "not_proof", "no_all_clear"],
+    origin: ["credentials_broken", "credentials_hold", "credentials_trusted", "no_ai_declared"],
   };
 
-  view.rates = (say, rates) => {
-    const text = rates
-      ? say("rates", {
-          false_alarms: ofHundred(rates.false_alarm_rate),
-          low: ofHundred(rates.false_alarm_interval[0]),
-          high: ofHundred(rates.false_alarm_interval[1]),
-          detected: ofHundred(rates.detection_rate),
-        })
-      : say("rates_unknown");
-    return element("section", {}, element("h3", {}, say("rates_title")), element("p", {}, text));
-  };
-
-  view.limits = (say, kind) => {
-    const lines = [`can.${kind}`, `cannot.${kind}`].filter(say.knows);
-    return lines.length
-      ? element("section", {}, element("h3", {}, say("can_title")), lines.map((key) => element("p", {}, say(key))))
-      : null;
+  /** The summary, and the reasons under headings, in this language where the answer has it. */
+  view.told = (say, language, report) => {
+    const { summary, reasons = [], message } = report.translations?.[language] ?? report;
+    const groupOf = (code) => Object.keys(GROUPS).find((group) => GROUPS[group].includes(code)) ?? "why";
+    const list = (name) => {
+      const found = reasons.filter(({ code }) => groupOf(code) === name);
+      return found.length ? element("ul", {}, found.map(({ text }) => element("li", {}, text))) : null;
+    };
+    const group = (name) => {
+      const found = list(name);
+      return found && element("section", { class: "reasons" }, element("h3", {}, say(`group.${name}`)), found);
+    };
+    return {
+      // Answers of earlier versions have no summary.
+      summary: summary || message ? element("p", { class: "summary" }, summary ?? message) : null,
+      group,
+      list,
+    };
   };
 
   const facts = (rows) =>
@@ -82,21 +74,24 @@
       rows.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
     );
 
-  /** What the file itself claims; nothing where the answer does not carry it. */
-  view.provenance = (say, provenance) => {
+  /** What the file itself claims, and the reasons that go with it; nothing where the answer does not carry it. */
+  view.provenance = (say, provenance, reasons) => {
     if (!provenance) return null;
     const { c2pa, declared } = provenance;
-    const rows = (declared ?? []).map(({ source, text }) => [source, text]);
+    const known = (value) => (value === true ? say("yes") : value === false ? say("no") : value ?? say("unknown"));
+    const credentials = c2pa ? [[say("c2pa.present"), known(c2pa.present)]] : [];
     if (c2pa?.present) {
-      const signer = c2pa.signer ?? say("unknown_signer");
-      const state = !c2pa.valid ? "c2pa_invalid" : c2pa.trusted ? "c2pa_trusted" : "c2pa_valid";
-      rows.unshift([say("c2pa"), [say(state, { signer }), c2pa.ai_generated ? ` ${say("c2pa_ai")}` : ""].join("")]);
+      for (const name of ["valid", "trusted", "signer", "ai_generated"]) credentials.push([say(`c2pa.${name}`), known(c2pa[name])]);
     }
+    const tags = (declared ?? []).map(({ source, text }) => [say.knows(`source.${source}`) ? say(`source.${source}`) : source, text]);
+    const rows = [...credentials, ...tags];
     return element(
       "section",
-      {},
+      { class: "reasons" },
       element("h3", {}, say("provenance")),
-      rows.length ? [facts(rows), element("p", { class: "soft" }, say("provenance_note"))] : element("p", {}, say("provenance_none")),
+      reasons,
+      rows.length ? facts(rows) : null,
+      element("p", { class: "soft" }, say("provenance_note")),
     );
   };
 

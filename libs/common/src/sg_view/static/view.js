@@ -19,14 +19,15 @@
       holder.append(element("p", {}, problem?.detail ?? ""));
       return { holder, finish: () => {} };
     }
-    holder.append(...[view.sentences(say, language, report), view.gauge(say, report)].flat().filter(Boolean));
+    const { summary, group, list } = view.told(say, language, report);
+    holder.append(...[summary, view.gauge(say, report), group("steps"), group("why")].flat().filter(Boolean));
     const evidence = element("div", { class: "evidence" });
     holder.append(evidence);
     // Charts are drawn once their place on the page has a width.
     const finish = () => {
       view.evidence(evidence, say, report, pictures ?? {}, play);
-      const rest = [view.rates(say, report.policy_rates), view.limits(say, kind), view.provenance(say, report.provenance)];
-      holder.append(...[...rest, view.details(say, report, file)].filter(Boolean));
+      const rest = [group("rates"), group("limits"), view.provenance(say, report.provenance, list("origin")), view.details(say, report, file)];
+      holder.append(...rest.filter(Boolean));
     };
     return { holder, finish };
   };
@@ -68,11 +69,11 @@
       ),
     );
 
-  const languageChoice = (words, language, change) =>
+  const languageChoice = (say, words, language, change) =>
     element(
       "label",
       { class: "language" },
-      view.speaker(words[language])("choose_language"),
+      say("choose_language"),
       " ",
       element(
         "select",
@@ -109,7 +110,7 @@
           "header",
           { class: "top" },
           element("h1", {}, title),
-          languageChoice(words, language, change),
+          languageChoice(say, words, language, change),
           element("p", { class: "soft" }, say("evidence_not_proof")),
         ),
         ...[extra?.(say), shown.index ? indexPart(say, shown.index) : null].filter(Boolean),
