@@ -56,6 +56,7 @@ class ServiceSettings(BaseSettings):
         pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$",
         description="address of the other service, such as http://localhost:8001: a caller may ask for both at once",
     )
+    page: bool = Field(default=True, description="show browsers a page at / where people judge files")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level that is logged"
     )
