@@ -123,7 +123,7 @@ def peak_memory(process: str = "self") -> int:
 
 def decoded(path: Path, settings: AudioSettings) -> list[Samples]:
     with open_audio(path, sample_rate=RATE, limits=settings.decode_limits(), job=Job()) as reader:
-        return list(reader)
+        return [block.mean(axis=0) for block in reader]
 
 
 def stages(path: Path, settings: AudioSettings) -> dict[str, float]:

@@ -70,7 +70,7 @@ def read_video(path: Path, sample_rate: int | None, threads: int) -> Cost:
 
 def read_audio(path: Path, threads: int) -> Cost:
     with open_audio(path, sample_rate=16000, limits=DecodeLimits(threads=threads), job=Job()) as reader:
-        samples = sum(block.size for block in reader)
+        samples = sum(block.shape[1] for block in reader)
     return _cost(f"{samples / 16000:.0f} s")
 
 

@@ -45,7 +45,7 @@ def main() -> None:
             with open_audio(
                 arguments.data / row["path"], sample_rate=RATE, limits=DecodeLimits(), job=Job(60)
             ) as reader:
-                samples = np.concatenate(list(reader))
+                samples = np.concatenate([block.mean(axis=0) for block in reader])
             plain.append(band_db(samples))
             narrow.append(band_db(at_4_khz(samples)))
         low, high = np.array(plain), np.array(narrow)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import urllib3
 from sg_common.analysis import AnalysisOptions
 from sg_common.aws.client import make_client
 from sg_common.aws.objects import ObjectStore, S3Object
 from sg_common.cli.submission import Submission
+from sg_common.client import Client
+from sg_common.errors import ServiceError
 from sg_common.verdict import Verdict
 
 BUCKET = "uploads"
@@ -64,21 +65,16 @@ def row(door: str, kind: str, clip: Clip, answer: dict[str, Any]) -> Row:
 
 def by_http(clips: Iterable[Clip]) -> Iterator[Row]:
     """Each clip as an upload, then by its place in S3."""
-    http = urllib3.PoolManager(retries=False)
+    clients = {kind: Client(address, timeout_seconds=300) for kind, address in SERVICES.items()}
     for clip in clips:
         for kind in clip.kinds:
-            upload = {"fields": {"file": (clip.path.name, clip.path.read_bytes())}}
-            place = {"json": {"s3_bucket": BUCKET, "s3_key": clip.key}}
-            for door, body in (("upload", upload), ("s3", place)):
+            for door, media in (("upload", clip.path), ("s3", f"s3://{BUCKET}/{clip.key}")):
                 try:
-                    answer = http.request("POST", f"{SERVICES[kind]}/analyze", timeout=300, **body)
-                    if answer.status == 200:
-                        yield row(door, kind, clip, answer.json())
-                        continue
-                    problem = f"HTTP {answer.status}: {answer.data.decode(errors='replace')}"
-                except urllib3.exceptions.HTTPError as error:
-                    problem = str(error)
-                yield Row(door, kind, clip.path.name, problem)
+                    report = clients[kind].analyze(media)
+                except ServiceError as error:
+                    yield Row(door, kind, clip.path.name, error.detail)
+                else:
+                    yield row(door, kind, clip, report.model_dump(mode="json"))
 
 
 def by_queue(clips: Iterable[Clip]) -> Iterator[Row]:

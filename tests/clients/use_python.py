@@ -20,6 +20,7 @@ from made_client.models import (
     Readiness,
     S3Request,
     StageProgress,
+    UrlRequest,
     Verdict,
 )
 from made_client.types import File
@@ -54,7 +55,8 @@ def main(address: str) -> None:
     assert (report.sample_rate, report.bytes_read) == (5, 10)
     assert report.policy_rates.detection_rate == 0.5
 
-    for body, status in ((media(b"text"), 415), (S3Request(s3_bucket="media", s3_key="clip.mp4"), 403)):
+    url = UrlRequest(url="https://media.example/clip.mp4")
+    for body, status in ((media(b"text"), 415), (S3Request(s3_bucket="media", s3_key="clip.mp4"), 403), (url, 403)):
         problem = analyze.sync(client=client, body=body)
         assert isinstance(problem, Problem)
         assert problem.status == status

@@ -7,21 +7,29 @@ import os
 from pathlib import Path
 
 import torch
+from sg_common.bundle.spec import VoiceSpec, read_task
 
 from training.audio import recipe as recipes
 from training.audio.calibrate import calibrate as calibrate_bundle
+from training.audio.calls import Hearing
 from training.audio.evaluate import report
 from training.audio.export import export as export_bundle
 from training.audio.export import load_detector
 from training.audio.features import load_features, measure_missing
+from training.audio.listen import Listener
 from training.audio.pool import Corpus, Pool
+from training.audio.proof import calibrate_voices
 from training.audio.synthesize import ENGINES, make_clips
 from training.audio.train import checkpoints
 from training.audio.train import train as train_folds
+from training.audio.voices import SPANS
 from training.audio.whisper import ShallowEncoder, read_weights
-from training.common.cards import write_figures
+from training.common.bundle import write_spec
+from training.common.cards import CALLS, write_figures
 from training.common.command import Commands
 from training.common.manifest import Sample, read_manifest
+
+VOICE_ACTIVITY = Path(__file__).parents[2] / "models" / "voice_activity"
 
 
 def corpora(options: argparse.Namespace) -> list[list[Sample]]:
@@ -84,6 +92,27 @@ def evaluate(options: argparse.Namespace) -> None:
         write_figures(options.bundle / "MODEL_CARD.md", figures)
 
 
+def calls(options: argparse.Namespace) -> None:
+    """Calibrate voices by their speech, stretches and policies on clips and on longer recordings (the first and the
+    second corpus), write them into the bundle, and print what calls are told; --write puts that into the card."""
+    clips, recordings = corpora(options)
+    recipe, bundle = recipes.load(options.recipe), options.bundle
+    spec = read_task(bundle, VoiceSpec)
+    listener = Listener(bundle / spec.variants["fp32"].file, options.voice_activity)
+    hearing = Hearing(clips, recordings, listener, recipe.seed, options.work / "heard")
+    calibration, figures = calibrate_voices(hearing, spec.calibration, recipe)
+    write_spec(
+        bundle,
+        spec,
+        version=recipe.release.version,
+        input={**spec.input.model_dump(mode="json"), "min_speech_seconds": SPANS[0][0]},
+        calibration=calibration.model_dump(mode="json", exclude_none=True),
+    )
+    print(figures)
+    if options.write:
+        write_figures(bundle / "MODEL_CARD.md", figures, CALLS)
+
+
 def commands() -> Commands:
     """The command line."""
     made = Commands("audio", recipes.DEFAULT)
@@ -96,6 +125,9 @@ def commands() -> Commands:
     training.add_argument("--threads", type=int, default=1)
     made.add(export, bundle=True)
     made.add(calibrate, bundle=True)
+    voices = made.add(calls, bundle=True)
+    voices.add_argument("--voice-activity", type=Path, default=VOICE_ACTIVITY, help="default: models/voice_activity")
+    voices.add_argument("--write", action="store_true")
     evaluation = made.add(evaluate, bundle=True)
     evaluation.add_argument("--per-source", type=int, default=1)
     evaluation.add_argument("--whisper", type=Path, help="Whisper-base as CTranslate2's model.bin, to compare with")

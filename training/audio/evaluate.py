@@ -100,7 +100,7 @@ def family_table(clean: Scores, telephone: Scores, calibration: PlattScaling, th
     return table(("family", "clips", "AUC clean", "called", "AUC telephone", "called"), rows)
 
 
-def calibrations_of(calibration: VoiceCalibration) -> Mapping[str, VoiceCalibration]:
+def calibrations_of(calibration: VoiceCalibration) -> Mapping[str, PlattScaling]:
     """A bundle's calibration for each condition, as a service chooses it."""
     streams = {name: calibration.for_stream(STREAMS[name].codec, STREAMS[name].bit_rate) for name in STREAMS}
     return {name: streams.get(name, calibration) for name in CONDITIONS}

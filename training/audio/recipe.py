@@ -86,11 +86,25 @@ class Modspec:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Stretches:
+    """Rates of held-out genuine recordings at which stretches are calibrated, and what a place more costs.
+
+    `named_rate`: with a stretch that counts; `false_alarm_rate`: called by it or as a whole; `chances`: see
+    `StretchCalibration`.
+    """
+
+    named_rate: float
+    false_alarm_rate: float
+    chances: float
+
+
+@dataclass(frozen=True, config=STRICT)
 class Calibrate:
     """Rates on held-out folds at which the decision thresholds are set."""
 
     false_alarm_rate: float
     miss_rate: float
+    stretches: Stretches
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -9,7 +9,7 @@ from pathlib import Path
 from training.common.metrics import Interval
 
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
-
+CALLS = "<!-- calls:start -->", "<!-- calls:end -->"
 
 Row = Sequence[object]
 
@@ -28,14 +28,14 @@ def percent(share: float | Interval) -> str:
     return "-" if isnan(share) else f"{share:.1%}"
 
 
-def write_figures(card: Path, text: str) -> None:
-    """Replace what stands between the markers in a card.
+def write_figures(card: Path, text: str, marks: tuple[str, str] = (START, END)) -> None:
+    """Replace what stands between two marks in a card.
 
     Raises:
         ValueError: the markers are missing.
     """
-    before, start, rest = card.read_text(encoding="utf-8").partition(START)
-    _, end, after = rest.partition(END)
+    before, start, rest = card.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not start or not end:
-        raise ValueError(f"{card} lacks the marks {START} and {END}")
-    card.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"{card} lacks the marks {marks[0]} and {marks[1]}")
+    card.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}", encoding="utf-8")

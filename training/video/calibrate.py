@@ -9,8 +9,9 @@ from sg_common.bundle.spec import FaceSpec, read_task
 from sg_common.verdict import DEFAULT_POLICY, Policy
 
 from training.common.bundle import write_spec
-from training.video.operating import POLICIES, Conditions, choose, nested_points
-from training.video.rates import by_clip, nested, parts_of
+from training.common.rates import POLICIES, by_clip
+from training.video.operating import Conditions, choose, nested_points
+from training.video.rates import nested, parts_of
 from training.video.recompress import AS_FOUND
 
 

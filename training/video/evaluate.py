@@ -17,6 +17,7 @@ from sg_common.bundle.calibration import Calibration
 from training.common.cards import Row, percent, table
 from training.common.manifest import Sample
 from training.common.metrics import Interval, auc, expected_calibration_error, rate_at
+from training.common.rates import by_clip, by_source
 from training.video.operating import (
     Called,
     ClipScores,
@@ -25,7 +26,7 @@ from training.video.operating import (
     nested_points,
     source_weights,
 )
-from training.video.rates import by_clip, by_source, nested, parts_of, pooled
+from training.video.rates import nested, parts_of, pooled
 from training.video.recompress import AS_FOUND
 
 FEWEST_CLIPS = 10

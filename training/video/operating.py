@@ -9,16 +9,14 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from sg_common.bundle.calibration import PlattScaling
-from sg_common.verdict import DECIMALS, DEFAULT_POLICY, Policy
+from sg_common.verdict import DECIMALS, DEFAULT_POLICY
 
 from training.common.calibration import fit, threshold_for_false_alarm
 from training.common.manifest import Sample, sampling_weights
+from training.common.rates import POLICIES
 from training.common.scores import Array, Scores
 from training.video.clips import Judgement
 
-POLICIES: Mapping[Policy, float] = {"low_false_alarm": 0.035, "balanced": 0.1, "high_recall": 0.2}
-"""For each policy the share of genuine clips that its threshold may call fake where it is chosen. The default's is
-under the promised 0.05, since unseen sources are called more often than those that a threshold was set on."""
 MISSES = 0.05
 """Share of the fakes that may be called authentic where the threshold is chosen, over all conditions: compression hides
 fakes and genuine clips alike, and a share kept in the worst condition would clear nobody."""

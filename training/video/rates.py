@@ -1,33 +1,14 @@
-"""How often clips are called fake, and how sure that is."""
+"""Which clips are called fake."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from training.common.manifest import Sample
-from training.common.metrics import Interval, bootstrap
+from training.common.rates import Flags
 from training.video.operating import Called, Conditions, OperatingPoint, called
-
-Flags = npt.NDArray[np.bool_]
-
-
-def by_clip(flags: Flags, samples: Sequence[Sample]) -> Interval:
-    """Share of flagged clips, with its bootstrap interval over sources."""
-    return bootstrap(_share, flags, np.zeros(len(flags)), groups=[s.source for s in samples])
-
-
-def by_source(flags: Flags, samples: Sequence[Sample]) -> Interval:
-    """Mean over sources of their share of flagged clips, with its bootstrap interval over sources."""
-    sources = np.unique([s.source for s in samples], return_inverse=True)[1]
-    shares = np.bincount(sources, flags) / np.bincount(sources)
-    return bootstrap(_share, shares, np.zeros(len(shares)))
-
-
-def _share(values: npt.NDArray[np.float64], _labels: object) -> float:
-    return float(values.mean())
 
 
 def parts_of(made: Called, label: int) -> tuple[tuple[Sample, ...], Flags, Flags]:

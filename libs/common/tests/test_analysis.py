@@ -34,7 +34,7 @@ def test_an_analysis_s_time_is_neither_the_download_s_nor_the_wait_s(clock: Cloc
 @pytest.mark.parametrize(
     ("stage", "words"),
     [
-        (Stage.FETCHING, "the store did not send the whole file within 5 s"),
+        (Stage.FETCHING, "the whole file did not come within 5 s"),
         (Stage.WAITING, "no turn came within 5 s; try again later"),
         (Stage.ANALYSING, "send a shorter clip"),
     ],

@@ -39,6 +39,21 @@ def test_importing_a_door_loads_no_other(door: str) -> None:
         assert modules & WEB == set()
 
 
+def test_a_client_loads_no_web_framework_no_runtime_and_no_aws_sdk() -> None:
+    code = (
+        "import json, sys; from sg_common.client import Client\n"
+        "from sg_common.client.reports import read_report; from sg_common.errors import Unavailable\n"
+        "try: Client('http://127.0.0.1:9').analyze('https://media.example/clip.mp4')\n"
+        "except Unavailable: pass\n"
+        "try: read_report({}, None)\n"
+        "except ValueError: print(json.dumps(sorted(sys.modules)))"
+    )
+    modules = loaded(code)
+    assert "audio_analyzer.report" in modules, "the classes of reports are those of the installed services"
+    doors = {f"sg_common.{door}" for door in DOORS}
+    assert modules & (WEB | doors | {"onnxruntime", "boto3", "sg_common.serving"}) == set()
+
+
 def test_a_submission_loads_no_web_framework_and_no_runtime() -> None:
     code = (
         "import json, sys; from sg_common.cli.main import main\n"

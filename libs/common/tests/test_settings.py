@@ -15,6 +15,11 @@ IMPOSSIBLE = [
     ("SG_CORS_ORIGINS", "https://*.example"),
     ("SG_C2PA_ANCHORS", "/no/such.pem"),
     ("SG_C2PA_ANCHORS", __file__),
+    ("SG_URL_ALLOW", "https://media.example"),
+    ("SG_URL_ALLOW", "media.example:65536"),
+    ("SG_URL_ALLOW", "*"),
+    ("SG_URL_ALLOW", "media.*.example"),
+    ("SG_URL_ALLOW", "media.example/*"),
     ("SG_ROOT_PATH", "audio"),
     ("SG_ROOT_PATH", "/audio/"),
 ]
@@ -22,11 +27,13 @@ IMPOSSIBLE = [
 
 def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SG_S3_ALLOW", "media/uploads/, other ,")
+    monkeypatch.setenv("SG_URL_ALLOW", "media.example,*.media.example:8443/uploads/")
     monkeypatch.setenv("SG_API_KEYS", "first-key,second-key")
     monkeypatch.setenv("SG_CORS_ORIGINS", "https://app.example, http://localhost:3000")
     settings = ServiceSettings.from_environment()
     assert settings.cors_origins == ("https://app.example", "http://localhost:3000")
     assert settings.s3_allow == ("media/uploads/", "other")
+    assert settings.url_allow == ("media.example", "*.media.example:8443/uploads/")
     assert [key.get_secret_value() for key in settings.api_keys] == ["first-key", "second-key"]
     assert "first-key" not in repr(settings)
 

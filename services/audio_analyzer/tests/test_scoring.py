@@ -1,4 +1,4 @@
-"""Windows are scored in batches and become a bounded timeline."""
+"""Windows are scored in batches, within a budget."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audio_analyzer.model import VoiceModel
-from audio_analyzer.scoring import ScoredWindow, WindowScorer, segments
+from audio_analyzer.scoring import WindowScorer
 from audio_analyzer.windows import Window
-from sg_common.bundle.calibration import VoiceCalibration
 from sg_common.runtime import Runtime
 
-from testbed.audio_bundle import CALIBRATION, WINDOW
-
-SCALE = VoiceCalibration.model_validate(CALIBRATION)
+from testbed.audio_bundle import WINDOW
 
 
 @pytest.fixture(scope="module")
@@ -58,25 +55,3 @@ def test_long_speech_is_judged_evenly_within_a_budget(model: VoiceModel, count: 
     (stride,) = set(np.diff(numbers)) if len(numbers) > 1 else {1}
     assert numbers[0] == 0
     assert numbers[-1] + stride >= count
-
-
-def scored(count: int) -> list[ScoredWindow]:
-    return [ScoredWindow(n, n * 16000, n * 16000 + WINDOW, float(np.sin(n))) for n in range(count)]
-
-
-def test_segments_are_the_windows() -> None:
-    made = segments(scored(3), SCALE, limit=10)
-    assert [(segment.start, segment.end) for segment in made] == [(0, 2), (1, 3), (2, 4)]
-    assert made[1].deepfake_probability == SCALE.probability(np.sin(1))
-
-
-def test_many_segments_are_merged_with_their_neighbours() -> None:
-    made = segments(scored(1001), SCALE, limit=100)
-    assert len(made) <= 100
-    assert made[0].start == 0
-    assert made[-1].end == 1002
-    assert [segment.start for segment in made] == sorted(segment.start for segment in made)
-
-
-def test_no_window_no_segment() -> None:
-    assert segments([], SCALE, limit=10) == []

@@ -24,6 +24,9 @@ AUTHENTIC, UNCERTAIN, DEEPFAKE, INCONCLUSIVE = (
 )
 SCORES = {AUTHENTIC: 0.1, UNCERTAIN: 0.5, DEEPFAKE: 0.9, INCONCLUSIVE: 0.5}
 RATES = Rates(false_alarm_rate=0.046, false_alarm_interval=(0.021, 0.078), detection_rate=0.46)
+UNJUDGED = words.VOICE_UNJUDGED(
+    who=words.who(3), when=shared.when(1, 2), why=words.TOO_LITTLE_SPEECH(found="0.9", needed="2")
+)
 GOOD = Quality(audio_seconds=30, speech_seconds=12, peak=0.5, crest_db=14, sample_rate=16000, band_db=-20)
 
 
@@ -79,8 +82,12 @@ CASES: dict[str, tuple[AudioReport, list[str]]] = {
     "perhaps": (report(UNCERTAIN, [voice(UNCERTAIN)]), ["voice_doubtful", "scope"]),
     "nothing": (report(AUTHENTIC, [voice(AUTHENTIC)]), ["nothing_found", "scope"]),
     "nothing, and a word on another channel": (
-        report(AUTHENTIC, [voice(AUTHENTIC, 1, 1), voice(INCONCLUSIVE, 2, 3)]),
-        ["nothing_found", "voice_too_short", "scope"],
+        report(AUTHENTIC, [voice(AUTHENTIC, 1, 1), voice(INCONCLUSIVE, 2, 3)], notes=(UNJUDGED,)),
+        ["nothing_found", "voice_unjudged", "scope"],
+    ),
+    "strong and weak": (
+        report(DEEPFAKE, [voice(DEEPFAKE)], [stretch(10), stretch(30, 0.4)]),
+        ["voice_suspicious", "voice_doubtful", "scope"],
     ),
     "compressed": (
         report(AUTHENTIC, [voice(AUTHENTIC)], notes=(words.LOW_BIT_RATE(kilobits=12),)),

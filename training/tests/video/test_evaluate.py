@@ -14,10 +14,10 @@ from sg_common.verdict import Thresholds
 from testbed.face_model import write_green_bundle
 from training.common.cards import write_figures
 from training.common.manifest import Sample
+from training.common.rates import by_source
 from training.video.calibrate import calibrate
 from training.video.evaluate import at_shipped, figures
 from training.video.operating import ClipScores, OperatingPoint, called
-from training.video.rates import by_source
 from training.video.recompress import AS_FOUND
 
 

@@ -84,6 +84,7 @@ class Report(Answer):
     notes: Findings = ()
     """What else a reader should know of the file."""
     _words: Words = PrivateAttr()
+    _kept: bool = PrivateAttr(default=False)
 
     verdict: Verdict
     status: Status
@@ -125,6 +126,7 @@ class Report(Answer):
         report = handler(data)
         read_back = isinstance(data, dict) and "summary" in data
         report._words = Words.model_validate(data) if read_back else report.told(SOURCE)
+        report._kept = read_back
         return report
 
     def in_language(self, language: Language) -> Self:
@@ -134,7 +136,9 @@ class Report(Answer):
         return report
 
     def told(self, language: Language) -> Words:
-        """What the report says, in words."""
+        """What the report says, in words; the words that it came with, where it was read back."""
+        if self._kept:
+            return self._words
         reasons = [*self.findings(), *origin.claims(self.provenance, self.verdict), *self.limits, *self.notes]
         if self.status is Status.SUCCESS:
             reasons += shared.certainty(self.probability, self.verdict, self.thresholds, self.policy_rates)
@@ -264,7 +268,7 @@ class Job:
         within = f"within {self._deadline_seconds:g} s"
         match self.stage:
             case Stage.FETCHING:
-                return DeadlineExceeded(f"the store did not send the whole file {within}; try again", retry_after=5)
+                return DeadlineExceeded(f"the whole file did not come {within}; try again", retry_after=5)
             case Stage.WAITING:
                 return DeadlineExceeded(f"others were first, and no turn came {within}; try again later", retry_after=5)
             case Stage.ANALYSING:

@@ -40,7 +40,7 @@ def configure_logging(service: str, level: str, style: Literal["json", "text"]) 
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("botocore", "boto3", "urllib3", "s3transfer"):
+    for noisy in ("botocore", "boto3", "urllib3", "s3transfer", "httpcore", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GIB = 1024**3
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s*]+")
+_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:(?P<port>[0-9]{1,5}))?(/[^?#\s*]*)?", re.IGNORECASE)
 
 
 def default_models_root() -> Path:
@@ -40,7 +41,8 @@ class ServiceSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="comma-separated keys; with any set, /analyze needs one as X-API-Key or bearer token"
+        default=(),
+        description="comma-separated keys; with any, /analyze and jobs need one as X-API-Key or bearer token",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="comma-separated origins whose pages may call (https://app.example), or *; empty: none"
@@ -121,6 +123,12 @@ class ServiceSettings(BaseSettings):
         description="comma-separated bucket or bucket/prefix entries that may be read; empty: none",
     )
 
+    url_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="comma-separated hosts that may be read over https (media.example, *.media.example); each may have "
+        "a :port or /path/; empty: none",
+    )
+
     # Queue
     queue_url: str | None = Field(default=None, description="URL of the SQS queue that the worker serves")
     results_prefix: str = Field(
@@ -140,7 +148,7 @@ class ServiceSettings(BaseSettings):
     )
     queue_retry_max_seconds: float = Field(default=900, ge=0, le=43_200, description="longest such wait")
 
-    @field_validator("api_keys", "cors_origins", "s3_allow", mode="before")
+    @field_validator("api_keys", "cors_origins", "s3_allow", "url_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part for raw in value.split(",") if (part := raw.strip())) if isinstance(value, str) else value
@@ -164,6 +172,17 @@ class ServiceSettings(BaseSettings):
             except (OSError, ssl.SSLError) as error:
                 raise ValueError(f"{path} is no readable file of PEM certificates ({error})") from error
         return path
+
+    @field_validator("url_allow")
+    @classmethod
+    def _hosts(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            found = _HOST.fullmatch(entry)
+            if found is None or int(found["port"] or 1) not in range(1, 65536):
+                raise ValueError(
+                    f"'{entry}' is no host; one looks like media.example, *.media.example or media.example/path/"
+                )
+        return entries
 
     @classmethod
     def from_environment(cls) -> Self:

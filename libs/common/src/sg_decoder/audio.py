@@ -1,4 +1,4 @@
-"""Decoding one audio stream to mono blocks on the file's timeline."""
+"""Decoding one audio stream to blocks of one or two channels on the file's timeline."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from av.codec.context import Flags2
 from av.container import InputContainer
 
 from sg_decoder import protocol
+from sg_decoder.channels import Channels
 from sg_decoder.clock import Clock
 from sg_decoder.completeness import is_cut_off
 from sg_decoder.container import (
@@ -31,8 +32,8 @@ from sg_decoder.container import (
 )
 from sg_decoder.errors import MissingStream, Undecodable
 from sg_decoder.limits import DecodeLimits
-from sg_decoder.mono import MonoResampler
 from sg_decoder.provenance import send_claims
+from sg_decoder.resample import Resampler
 
 NOTHING = "nothing of the file's audio can be decoded; re-encode it and try again"
 MOSTLY_NOTHING = "most of the file's audio cannot be decoded; the file is damaged. Export or upload it again"
@@ -129,6 +130,7 @@ class _Sound:
         self._rate, self._size = request["sample_rate"], request["block_samples"]
         self._limits = limits
         self._send = send
+        self._channels = Channels(self._rate)
         self._silence = 0
         self._sent = 0
 
@@ -138,20 +140,20 @@ class _Sound:
         Raises:
             Undecodable: most of it cannot be decoded.
         """
-        block, filled = np.empty(self._size, dtype="<f4"), 0
+        block, filled = np.empty((2, self._size), dtype="<f4"), 0
         for samples in self._samples():
             if self._sent == filled == 0:
                 self._send(protocol.INFO, **_info(self._read.container, self._read.stream))
-            start = 0
-            while start < samples.size:
-                count = min(self._size - filled, samples.size - start)
-                block[filled : filled + count] = samples[start : start + count]
+            start, length = 0, samples.shape[1]
+            while start < length:
+                count = min(self._size - filled, length - start)
+                block[:, filled : filled + count] = samples[:, start : start + count]  # one channel into both
                 filled, start = filled + count, start + count
                 if filled == self._size:
                     self._send_block(block)
                     filled = 0
         if filled:
-            self._send_block(block[:filled])
+            self._send_block(block[:, :filled])
         if self._sent and self._read.failed > ENOUGH * self._read.bytes:
             raise Undecodable(MOSTLY_NOTHING)
         return self._sent > 0
@@ -164,13 +166,15 @@ class _Sound:
         return bool(self._sent / self._rate < float(stream.duration * stream.time_base) - SHORTFALL_SECONDS)
 
     def _send_block(self, block: npt.NDArray[np.float32]) -> None:
-        self._sent += block.size
+        self._sent += block.shape[1]
         check_duration(self._sent / self._rate, self._limits)
-        self._send(protocol.BLOCK, block.data.cast("B"), packet_bytes=self._read.bytes, silence_samples=self._silence)
+        sorted_out = np.ascontiguousarray(self._channels.sort(block))
+        counts = {"packet_bytes": self._read.bytes, "silence_samples": self._silence, "channels": len(sorted_out)}
+        self._send(protocol.BLOCK, sorted_out.data.cast("B"), **counts)
 
     def _samples(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Arrays of shape (samples,), with silence where the timeline has no sound."""
-        resampler = MonoResampler(self._rate)
+        """Arrays of shape (channels, samples), with silence where the timeline has no sound."""
+        resampler = Resampler(self._rate)
         clock = Clock(timeline_start(self._read.container), jumps=jumps(self._read.container))
         for frame in self._read.frames(self._limits):
             gap = clock.silence_before(frame.time, frame.samples / max(frame.sample_rate, 1))
@@ -185,7 +189,7 @@ class _Sound:
         self._silence += samples
         while samples > 0:
             count = min(samples, SILENCE_SECONDS * self._rate)
-            yield np.zeros(count, dtype=np.float32)
+            yield np.zeros((1, count), dtype=np.float32)
             samples -= count
 
 

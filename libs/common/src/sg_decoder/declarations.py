@@ -12,8 +12,11 @@ from sg_decoder.generators import NAMED, SAID
 Tag = tuple[str, str]
 """A tag's name and text."""
 
-MAX_DECLARATIONS = 20
+# A message's header holds them all, whatever their signs take in JSON.
+MAX_DECLARATIONS = 10
 MAX_TEXT = 500
+MAX_FIELD = 60
+MAX_NAME = 60
 
 SOURCE_TYPE_NAMES = frozenset(
     {
@@ -51,8 +54,8 @@ def declarations(tags: Sequence[Tag]) -> list[dict[str, str]]:
     """
     found: dict[tuple[str, str], None] = {}
     for name, text in tags:
-        for source, said in _of_tag(name.strip().lower(), text):
-            if clean := plain(said):
+        for source, said in _of_tag(name.strip().lower()[:MAX_NAME], text):
+            if clean := plain(said[: 2 * MAX_TEXT]):
                 found.setdefault((source, clean[:MAX_TEXT]))
     ordered = sorted(found, key=lambda pair: pair[0] == ENCODER)
     return [{"source": source, "text": text} for source, text in ordered[:MAX_DECLARATIONS]]
@@ -66,7 +69,7 @@ def _of_tag(name: str, text: str) -> Iterator[Tag]:
     short = name.rpartition(".")[2]
     if name in WORKFLOW_TAGS and any(mark in text for mark in WORKFLOW_MARKS):
         yield GENERATOR, f"{name}: a ComfyUI workflow"
-    elif (short in TOOL_TAGS and NAMED.search(text)) or (
+    elif (short in TOOL_TAGS and NAMED.search(text[:MAX_TEXT])) or (
         short in REMARK_TAGS and len(text) <= MAX_REMARK and SAID.match(text.strip())
     ):
         yield GENERATOR, f"{name}: {text}"
@@ -81,7 +84,7 @@ def _of_aigc(name: str, text: str) -> Iterator[Tag]:
     if isinstance(value, str):
         value = json_object(value)
     if isinstance(value, dict) and "Label" in value:
-        label = {field: str(value[field]) for field in AIGC_FIELDS if value.get(field)}
+        label = {field: plain(str(value[field]))[:MAX_FIELD] for field in AIGC_FIELDS if value.get(field)}
         yield AIGC_LABEL, json.dumps(label, ensure_ascii=False)
 
 
@@ -96,8 +99,7 @@ def _of_xmp(text: str) -> Iterator[Tag]:
     except ElementTree.ParseError:
         return
     for element in root.iter():
-        written = element.get(RESOURCE) or "".join(element.itertext())
-        for name, value in ((element.tag, written), *element.attrib.items()):
+        for name, value in ((element.tag, element.get(RESOURCE) or element.text or ""), *element.attrib.items()):
             if name in SOURCE_TYPE_NAMES:
                 yield SOURCE_TYPE, source_type(value)
             elif name == AIGC_NAME:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain, islice
 from typing import Any
 
 from av.container import InputContainer
@@ -18,6 +19,8 @@ C2PA_CHUNK = b"C2PA"
 C2PA_TYPES = (b"application/c2pa\0", b"application/x-c2pa-manifest-store\0")  # of an object in an ID3 tag
 XMP_CHUNK = b"_PMX"
 XMP_BYTES = 1024**2
+TAG_SIGNS = 1024**2
+MAX_TAGS = 200
 
 
 def send_claims(descriptor: int, container: InputContainer, send: Send) -> None:
@@ -53,9 +56,9 @@ def _is_store(descriptor: int, piece: Piece) -> bool:
 def _tags(descriptor: int, container: InputContainer, found: list[Piece]) -> list[Tag]:
     """The tags of the container, then of its streams, then XMP that FFmpeg does not read."""
     owners = [container.metadata, *(stream.metadata for stream in container.streams)]
-    tags = [(str(name), str(text)) for owner in owners for name, text in owner.items()]
-    for piece in found:
-        if piece.name == XMP_CHUNK:
-            packet = os.pread(descriptor, min(piece.length, XMP_BYTES), piece.start)
-            tags.append(("xmp", packet.decode(errors="replace")))
+    named = islice(chain.from_iterable(owner.items() for owner in owners), MAX_TAGS)
+    tags = [(str(name), str(text)[:TAG_SIGNS]) for name, text in named]
+    for piece in islice((piece for piece in found if piece.name == XMP_CHUNK), MAX_TAGS):
+        packet = os.pread(descriptor, min(piece.length, XMP_BYTES), piece.start)
+        tags.append(("xmp", packet.decode(errors="replace")))
     return tags

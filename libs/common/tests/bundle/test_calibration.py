@@ -76,7 +76,9 @@ def test_a_codec_has_a_calibration_of_its_own_up_to_a_bit_rate() -> None:
     found = [calibration.for_stream(*stream) for stream in streams]
     assert [c.bias for c in found] == [-1.0, -1.0, -0.5, SCALE.bias, SCALE.bias]
     assert [c.temperature for c in found] == [0.7, 0.7, 0.7, SCALE.temperature, SCALE.temperature]
-    assert {c.thresholds for c in found} == {SCALE.thresholds}
+    for stream in found:
+        again = calibration.probability(calibration.as_common([-1.0, 0.0, 2.0], stream))
+        assert again == pytest.approx(stream.probability([-1.0, 0.0, 2.0]), abs=1e-4)
 
 
 def test_a_policy_has_thresholds_and_says_what_they_are_worth() -> None:

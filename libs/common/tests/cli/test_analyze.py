@@ -190,8 +190,8 @@ def test_addresses_that_are_not_read(capsys: pytest.CaptureFixture[str]) -> None
         assert analyze(address) == 2
     told = capsys.readouterr().err.splitlines()
     assert told == [
-        "https://example.org/clip.mp4: files, s3://BUCKET/KEY and standard input can be read; "
-        "fetch it first, as in `curl -fL https://example.org/clip.mp4 | silver-guardian analyze -`",
+        "https://example.org/clip.mp4: files, s3://BUCKET/KEY, https:// within SG_URL_ALLOW and standard input "
+        "can be read; or fetch it first, as in `curl -fL https://example.org/clip.mp4 | silver-guardian analyze -`",
         "s3://bucket/folder/: name one object as s3://BUCKET/KEY; `submit` takes folders",
         "reading from S3 is off here; the operator allows buckets with SG_S3_ALLOW",
     ]
@@ -213,6 +213,17 @@ def test_objects_of_s3_within_the_allow_list(
         "s3://told/clips/missing.mp4 does not exist",
         "s3://told/private.mp4 is outside the buckets and prefixes that SG_S3_ALLOW lists",
     ]
+
+
+def test_urls_within_the_allow_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    service = bytes_service(work_dir=tmp_path / "work", url_allow="localhost/clips/")
+    object.__setattr__(service, "build", refuse_to_load)
+    assert analyze("https://localhost/private/clip.mp4", services=[service]) == 2
+    assert capsys.readouterr().err == "localhost is outside the hosts and paths that SG_URL_ALLOW lists\n"
+    service = bytes_service(work_dir=tmp_path / "work", url_allow="localhost/clips/")
+    assert analyze("https://localhost/clips/clip.mp4", services=[service]) == 2
+    assert capsys.readouterr().err == "localhost is not on the public internet; only what is there is fetched\n"
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_json_has_names_as_they_are(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -14,6 +14,7 @@ from sg_common.analysis import AnalysisOptions, Job, Report
 from sg_common.errors import MalformedRequest, Undecodable
 
 from testbed.analyzer import bytes_service
+from testbed.running import running
 
 from .test_analyze import analyze
 
@@ -71,6 +72,17 @@ def test_a_report_of_one_file(files: list[str], tmp_path: Path, capsys: pytest.C
     assert result["report"]["share_of_odd_bytes"] == 0.6
     assert result["pictures"] == {"drawn": [Path(files[0]).name, "uncertain"]}
     assert "video: This file shows too little" in path.read_text(), "and without scripts"
+
+
+def test_a_report_of_what_a_server_answered(files: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "out.html"
+    with running(bytes_service(work_dir=tmp_path / "work")) as (base, _):
+        assert analyze("--server", base, "--lang", "ko", "--report", str(path), files[0]) == 0
+    (result,) = embedded(path)["results"]
+    assert result["report"]["share_of_odd_bytes"] == 0.6
+    assert "파일" in result["report"]["summary"]
+    assert result["report"]["translations"]["ko"]["summary"] == result["report"]["summary"]
+    assert '<html lang="ko">' in path.read_text()
 
 
 def test_a_picture_that_fails_takes_no_answer_away(files: list[str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -19,7 +20,6 @@ import httpx
 import pytest
 from sg_common.errors import SettingsError
 from sg_common.http import jobs as jobs_module
-from sg_common.http.job_store import JobStore
 from sg_common.http.state import ServiceState
 
 from testbed.analyzer import BytesAnalyzer, bytes_service
@@ -58,8 +58,8 @@ def take(base: str, content: bytes = MEDIA) -> str:
 
 
 def ended(job: str) -> dict[str, Any]:
-    wait_for(lambda: httpx.get(job).json()["status"] in ("done", "failed"))
-    document: dict[str, Any] = httpx.get(job).json()
+    document: dict[str, Any] = {}
+    wait_for(lambda: document.update(httpx.get(job).json()) or document["status"] in ("done", "failed"))
     return document
 
 
@@ -100,6 +100,15 @@ def test_a_job_is_done_in_its_time(served: tuple[str, ServiceState], analyzer: B
     metrics = httpx.get(f"{base}/metrics").text
     assert 'silver_guardian_jobs_total{status="queued"} 1.0' in metrics
     assert 'silver_guardian_jobs_total{status="done"} 1.0' in metrics
+
+
+def test_a_job_and_a_stream_speak_their_callers_language(served: tuple[str, ServiceState]) -> None:
+    base, _ = served
+    plain = httpx.post(f"{base}/analyze?lang=ko", content=MEDIA, timeout=30).json()
+    job = base + ask(base, headers={"Accept-Language": "ko"}).headers["location"]
+    assert ended(job)["result"]["summary"] == plain["summary"]
+    stream = ask(base, headers={"Accept-Language": "ko", "Accept": "text/event-stream"}).text
+    assert json.loads(stream.split("event: result\ndata: ")[1])["summary"] == plain["summary"]
 
 
 @pytest.mark.parametrize(("content", "code"), [(b"text", "not-media"), (b"MEDIAbug x", "internal-error")])
@@ -172,19 +181,9 @@ def test_a_job_is_forgotten_when_its_time_is_over(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(jobs_module, "SWEEP_SECONDS", 0.1)
     with serving(tmp_path, job_ttl_seconds=1) as (base, _):
         job = take(base)
-        assert ended(job)["status"] == "done"
+        wait_for(lambda: any(b"odd_bytes" in path.read_bytes() for path in tmp_path.glob("jobs-*")))
         wait_for(lambda: httpx.get(job).status_code == 404)
-        wait_for(lambda: rows(tmp_path) == 0)
-        files = [path.read_bytes() for path in tmp_path.iterdir() if path.is_file()]
-        assert not any(b"share_of_odd_bytes" in data for data in files), "an expired report is still on disk"
-
-
-def rows(folder: Path) -> int:
-    connection = sqlite3.connect(folder / DATABASE)
-    try:
-        return int(connection.execute("SELECT count(*) FROM jobs").fetchone()[0])
-    finally:
-        connection.close()
+        wait_for(lambda: not any(b"odd_bytes" in path.read_bytes() for path in tmp_path.glob("jobs-*")))
 
 
 def test_jobs_need_a_key_where_others_do(tmp_path: Path) -> None:
@@ -335,5 +334,7 @@ def fill(connection: sqlite3.Connection) -> None:
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"no database" * 100)
-    with pytest.raises(SettingsError, match=f"{DATABASE} holds no jobs"):
-        JobStore(tmp_path / DATABASE, "me", 60)
+    service = bytes_service(work_dir=tmp_path)
+    with pytest.raises(SettingsError, match=f"SG_WORK_DIR: .*{DATABASE} cannot be used"):
+        ServiceState(service, service.settings())
+    assert [path.name for path in tmp_path.iterdir()] == [DATABASE]

@@ -169,7 +169,7 @@ def test_a_download_that_is_late_is_no_long_clip(monkeypatch: pytest.MonkeyPatch
     ):
         answer = ask(base, "readable", "clip.mp4")
         assert answer.status_code == 504
-        assert "the store did not send the whole file" in answer.json()["detail"]
+        assert "the whole file did not come" in answer.json()["detail"]
         wait_for(lambda: state.pool.idle)
 
 

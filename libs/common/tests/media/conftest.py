@@ -77,9 +77,11 @@ def decode_audio(new_job: NewJob) -> DecodeAudio:
     def decode(path: Path, rate: int = 16000, **limits: float) -> tuple[AudioInfo, Samples]:
         limit = DecodeLimits(**limits)  # type: ignore[arg-type]
         with open_audio(path, sample_rate=rate, limits=limit, job=new_job(60)) as reader:
-            samples = np.concatenate([np.empty(0, np.float32), *reader])
+            blocks = list(reader)
+            assert len({len(block) for block in blocks}) < 2, "the channels part on the way"
+            samples = np.concatenate(blocks, axis=1) if blocks else np.empty((1, 0), np.float32)
             decode.cut_off = reader.cut_off  # type: ignore[attr-defined]
-            return reader.info, samples
+            return reader.info, samples[0] if len(samples) == 1 else samples
 
     return decode
 

@@ -13,6 +13,7 @@ from sg_common.errors import LimitExceeded
 from sg_common.media import DecodeLimits, open_audio
 
 from testbed.media import Film, Sound, damage, numbered_picture, remux, tone, write_audio, write_media
+from testbed.speech import noise, speech
 
 from .conftest import DecodeAudio
 
@@ -124,7 +125,7 @@ def test_the_default_stream_is_preferred_over_the_longest(tmp_path: Path, decode
 def test_blocks_are_ten_seconds_whatever_the_packets(tmp_path: Path) -> None:
     path = write_audio(tmp_path / "long.flac", tone(25.0, 16000), rate=16000, codec="flac")
     with open_audio(path, sample_rate=16000, limits=DecodeLimits(), job=Job(60)) as reader:
-        assert [block.shape for block in reader] == [(160000,), (160000,), (80000,)]
+        assert [block.shape for block in reader] == [(1, 160000), (1, 160000), (1, 80000)]
 
 
 def test_sound_of_a_video_and_of_a_song_with_a_cover(tmp_path: Path, decode_audio: DecodeAudio) -> None:
@@ -192,13 +193,42 @@ def test_channels_in_opposite_phase_are_heard(tmp_path: Path, decode_audio: Deco
     assert np.abs(samples[16000:32000]).mean() == pytest.approx(np.abs(alone[16000:32000]).mean(), rel=0.05)
 
 
-def test_different_voices_in_two_channels_are_mixed(tmp_path: Path, decode_audio: DecodeAudio) -> None:
-    """Also where one is silent for a while, or for ever."""
-    one, other = tone(2.0, 48000), tone(2.0, 48000, frequency=1000.0)
-    other[:, :48000] = 0
-    _, samples = decode_audio(write_audio(tmp_path / "a.wav", np.concatenate([one, other]), rate=48000))
-    _, mixed = decode_audio(write_audio(tmp_path / "b.wav", ((one + other) / 2).astype(np.float32), rate=48000))
+def test_a_channel_that_is_silent_is_mixed_in(tmp_path: Path, decode_audio: DecodeAudio) -> None:
+    one = tone(2.0, 48000)
+    _, samples = decode_audio(write_audio(tmp_path / "a.wav", np.concatenate([one, 0 * one]), rate=48000))
+    _, mixed = decode_audio(write_audio(tmp_path / "b.wav", (one / 2).astype(np.float32), rate=48000))
     np.testing.assert_allclose(samples, mixed, atol=1e-4)
+
+
+def test_a_room_at_two_microphones_is_one_sound(tmp_path: Path, decode_audio: DecodeAudio) -> None:
+    """The second is later, quieter and noisier."""
+    voice = speech(8.0)
+    other = 0.3 * np.roll(voice, 12) + noise(8.0, 1e-3)
+    _, samples = decode_audio(write_audio(tmp_path / "a.wav", np.stack([voice, other]), rate=16000))
+    np.testing.assert_allclose(samples, (voice + other) / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize(("codec", "name"), [("pcm_s16le", "a.wav"), ("aac", "a.m4a")])
+def test_people_on_a_channel_each_stay_apart(tmp_path: Path, decode_audio: DecodeAudio, codec: str, name: str) -> None:
+    turns = np.repeat([1, 0, 1, 1, 0, 0, 1, 0], 16000).astype(np.float32)
+    both = np.stack([turns * speech(8.0), (1 - turns) * np.roll(speech(8.0), 40000)])
+    _, samples = decode_audio(write_audio(tmp_path / name, both, rate=16000, codec=codec))
+    assert samples.shape[0] == 2
+    for channel, voice in zip(samples, both, strict=True):
+        levels = [np.abs(channel[start + 3000 : start + 13000]).mean() for start in range(0, 128000, 16000)]
+        assert (np.asarray(levels) > 0.005).tolist() == [
+            bool(np.abs(voice[start : start + 16000]).any()) for start in range(0, 128000, 16000)
+        ]
+
+
+def test_channels_that_part_later_are_one_before(tmp_path: Path) -> None:
+    voice = speech(35.0)
+    other = voice.copy()
+    other[15 * 16000 :: 3] = 0
+    other[15 * 16000 :] = np.where(np.arange(20 * 16000) // 16000 % 2, other[15 * 16000 :], 0)
+    path = write_audio(tmp_path / "a.flac", np.stack([voice, other]), rate=16000, codec="flac")
+    with open_audio(path, sample_rate=16000, limits=DecodeLimits(), job=Job(60)) as reader:
+        assert [len(block) for block in reader] == [1, 2, 2, 2]
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])

@@ -156,12 +156,22 @@ def test_which_of_them_say_ai(source: str, text: str, ai: bool) -> None:
     assert Declaration(source=source, text=text).says_ai is ai
 
 
+def test_a_long_label_is_still_one(clip: Path, claimed: Claimed) -> None:
+    long = {**LABEL, "ContentProducer": "x" * 2000, "ProduceID": "y" * 2000}
+    (label,) = claimed(tagged(clip, AIGC=json.dumps(long))).declared[:1]
+    assert label.says_ai
+    assert len(label.text) < 500
+
+
 def test_hostile_tags_are_bounded(clip: Path, claimed: Claimed) -> None:
     bomb = '<!DOCTYPE b [<!ENTITY a "' + "a" * 1000 + '">]>' + XMP.format("", "&a;" * 100_000)
     assert declared(claimed(with_xmp(clip, bomb))) == []
+    deep = XMP.format("", "<i:DigitalSourceType>" * 10_000 + TYPE + "</i:DigitalSourceType>" * 10_000)
+    assert declared(claimed(with_xmp(clip, deep))) == [("digital_source_type", "trainedAlgorithmicMedia")]
     nested = '{"AIGC":' * 50_000
     assert declared(claimed(tagged(clip, comment=nested))) == []
-    many = {f"k{number}.software": f"Suno {number} " + "x" * 2000 + "\x07" for number in range(60)}
+    many = {f"k{number}.software": f"Suno {number} " + "\x07" + "😀" * 2000 for number in range(60)}
     found = declared(claimed(tagged(clip, **many)))
-    assert len(found) == 20
+    assert sum(len(json.dumps(text)) for _, text in found) > 50_000, "as much as can be"
+    assert len(found) == 10
     assert all(len(text) <= 500 and text.isprintable() for _, text in found)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, sha256_of
-from sg_common.bundle.calibration import VoiceCalibration
 from sg_common.media import AudioReader, open_audio, read_provenance
 from sg_common.verdict import Policy, Verdict
 from sg_common.words import shared
 from sg_common.words.phrases import Finding
 
 from audio_analyzer import words
+from audio_analyzer.channel import Channel, union_seconds
 from audio_analyzer.model import SAMPLE_RATE, VoiceModel
-from audio_analyzer.quality import BandMeter, CrestMeter, Quality, refusal
+from audio_analyzer.quality import Quality, refusal
 from audio_analyzer.report import AudioReport, Segment, SuspiciousSegment, Voice
-from audio_analyzer.scoring import ScoredWindow, WindowScorer, segments, suspicious_segments
+from audio_analyzer.scoring import ScoredWindow
 from audio_analyzer.settings import AudioSettings
-from audio_analyzer.speech import Piece, SpeechStream, VoiceActivity
-from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
+from audio_analyzer.speech import VoiceActivity
+from audio_analyzer.voices import HeardVoice, judge, segments, suspicious_segments
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class AudioAnalyzer:
 
 
 class _Analysis:
-    """One file on its way through speech detection, windows and model; holds what must not be shared."""
+    """One file on its way through channels and voices; holds what must not be shared."""
 
     def __init__(
         self,
@@ -74,105 +73,111 @@ class _Analysis:
         path: Path,
         job: Job,
     ) -> None:
-        spec = model.input
         self._model = model
         self._settings = settings
         self._policy: Policy = policy
         self._path = path
         self._job = job
-        self._speech = SpeechStream(voice_activity)
-        self._windower = Windower(spec.window, spec.hop, round(LONGEST_PAUSE_SECONDS * SAMPLE_RATE))
-        limit = max(1, round(settings.audio_full_speech_seconds / spec.hop_seconds))
-        self._scorer = WindowScorer(model, settings.audio_batch_size, limit)
-        self._crest = CrestMeter()
-        self._band = BandMeter(SAMPLE_RATE)
+        self._channels: tuple[Channel, ...] = (Channel(model, voice_activity, settings, job),)
 
     def run(self, reader: AudioReader) -> AudioReport:
         self._claims = reader.claims
         expected_seconds = reader.info.duration or 0.0
         for block in reader:
-            self._take(self._speech.feed(block))
-            done = self._speech.total / SAMPLE_RATE
+            if len(block) > len(self._channels):
+                self._channels = self._channels[0].apart()
+            for channel, samples in zip(self._channels, block, strict=True):
+                channel.feed(samples)
+            done = self._channels[0].samples / SAMPLE_RATE
             self._job.progress(done, max(expected_seconds, done) if expected_seconds else 0.0)
-        self._take(self._speech.finish())
-        for window in self._windower.finish():
-            self._scorer.add(window)
-        self._job.check()
-        scored = self._scorer.finish()
-        self._job.progress(self._speech.total / SAMPLE_RATE, self._speech.total / SAMPLE_RATE)
-        calibration = self._model.calibration.for_stream(reader.info.codec, reader.bit_rate)
-        return self._report(scored, calibration, reader)
+        scored = [channel.finish() for channel in self._channels]
+        done = self._channels[0].samples / SAMPLE_RATE
+        self._job.progress(done, done)
+        return self._report(scored, reader)
 
-    def _take(self, pieces: Iterable[Piece]) -> None:
-        for piece in pieces:
-            self._job.check()
-            self._crest.add(piece.samples)
-            self._band.add(piece.samples)
-            for window in self._windower.feed(piece):
-                if self._scorer.add(window):
-                    self._job.check()
-
-    def _report(self, scored: list[ScoredWindow], calibration: VoiceCalibration, reader: AudioReader) -> AudioReport:
-        quality = Quality(
-            audio_seconds=self._speech.total / SAMPLE_RATE,
-            speech_seconds=self._speech.speech / SAMPLE_RATE,
-            peak=self._speech.peak,
-            crest_db=self._crest.crest_db(),
-            sample_rate=reader.info.sample_rate,
-            band_db=self._band.band_db(),
-        )
+    def _report(self, scored: Sequence[list[ScoredWindow]], reader: AudioReader) -> AudioReport:
         cut_off = [shared.CUT_OFF()] if reader.cut_off else []
-        refused = refusal(quality, self._model.input.min_speech_seconds)
-        finite = [window for window in scored if np.isfinite(window.logit)]
-        if len(finite) < len(scored):
-            log.warning("the model gave no finite score", extra={"windows": len(scored) - len(finite)})
-        if refused is None and not finite:
-            refused = words.UNSCORABLE()
-        if refused is not None:
-            return self._answer(quality, [refused, *cut_off], UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE)
-        score = calibration.aggregate([window.logit for window in finite])
-        judged = calibration.verdict(score, self._policy)
-        voice = Voice(
-            voice=1,
-            channel=None,
-            first_heard=finite[0].start / SAMPLE_RATE,
-            last_heard=finite[-1].end / SAMPLE_RATE,
-            speech_seconds=quality.speech_seconds,
-            deepfake_probability=score,
-            verdict=judged,
-        )
-        suspicious: list[SuspiciousSegment] = []
-        if judged is not Verdict.LIKELY_AUTHENTIC:
-            suspicious = suspicious_segments(finite, calibration, calibration.at(self._policy))
+        qualities = [channel.quality(reader.info.sample_rate) for channel in self._channels]
+        refusals = [self._refusal(*channel) for channel in zip(qualities, scored, strict=True)]
+        refused = [why for why in refusals if why is not None]
+        if len(refused) == len(refusals):
+            most = max(range(len(qualities)), key=lambda number: qualities[number].speech_seconds)
+            return self._answer(UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [refused[most], *cut_off])
+        heard, voices = self._voices(qualities, scored, refusals, reader)
+        score = max(voice.judgement.probability for voice in heard)
+        judged = self._model.calibration.verdict(score, self._policy)
         return self._answer(
-            quality,
-            cut_off,
             score,
             judged,
-            evidence=segments(finite, calibration, self._settings.audio_max_segments),
-            voices=[voice],
-            suspicious=suspicious,
-            notes=self._notes(calibration, reader),
+            cut_off,
+            segments=segments(heard, self._model.calibration, self._settings.audio_max_segments),
+            voices=voices,
+            notes=self._notes(refusals, reader),
+            suspicious_segments=[] if judged is Verdict.LIKELY_AUTHENTIC else suspicious_segments(heard),
         )
 
-    def _notes(self, calibration: VoiceCalibration, reader: AudioReader) -> list[Finding]:
-        if calibration is self._model.calibration:
-            return []
-        stream = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
-        log.info("judged by its codec's own calibration", extra=stream)
-        return [words.LOW_BIT_RATE(kilobits=f"{reader.bit_rate / 1000:.0f}")]
+    def _refusal(self, quality: Quality, scored: Sequence[ScoredWindow]) -> Finding | None:
+        refused = refusal(quality, self._model.input.min_speech_seconds)
+        return words.UNSCORABLE() if refused is None and not scored else refused
+
+    def _voices(
+        self,
+        qualities: Sequence[Quality],
+        scored: Sequence[list[ScoredWindow]],
+        refusals: Sequence[Finding | None],
+        reader: AudioReader,
+    ) -> tuple[list[HeardVoice], list[Voice]]:
+        """The voices that are judged, and what is said of all that were heard."""
+        calibration = self._model.calibration
+        stream = calibration.for_stream(reader.info.codec, reader.bit_rate)
+        if stream is not calibration:
+            known = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
+            log.info("judged by its codec's own calibration", extra=known)
+        of = sum(len(windows) for windows, why in zip(scored, refusals, strict=True) if why is None)
+        heard: list[HeardVoice] = []
+        voices: list[Voice] = []
+        for place, (windows, quality, why) in enumerate(zip(scored, qualities, refusals, strict=True)):
+            if not (spans := self._channels[place].spans):
+                continue
+            number, channel = len(voices) + 1, place + 1 if len(scored) > 1 else None
+            score, verdict = UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE
+            if why is None:
+                logits = calibration.as_common([window.logit for window in windows], stream)
+                judgement = judge(logits, quality.speech_seconds, of, calibration)
+                heard.append(HeardVoice(number, channel, windows, logits, judgement))
+                score, verdict = judgement.probability, calibration.verdict(judgement.probability, self._policy)
+            voices.append(
+                Voice(
+                    voice=number,
+                    channel=channel,
+                    first_heard=spans[0][0] / SAMPLE_RATE,
+                    last_heard=spans[-1][1] / SAMPLE_RATE,
+                    speech_seconds=quality.speech_seconds,
+                    deepfake_probability=score,
+                    verdict=verdict,
+                )
+            )
+        return heard, voices
+
+    def _notes(self, refusals: Sequence[Finding | None], reader: AudioReader) -> Iterator[Finding]:
+        calibration = self._model.calibration
+        if calibration.for_stream(reader.info.codec, reader.bit_rate) is not calibration:
+            yield words.LOW_BIT_RATE(kilobits=f"{reader.bit_rate / 1000:.0f}")
+        for number, (channel, why) in enumerate(zip(self._channels, refusals, strict=True), 1):
+            if why is not None and channel.spans:
+                heard = shared.when(channel.spans[0][0] / SAMPLE_RATE, channel.spans[-1][1] / SAMPLE_RATE)
+                yield words.VOICE_UNJUDGED(who=words.who(number), when=heard, why=why)
 
     def _answer(
         self,
-        quality: Quality,
-        limits: Sequence[Finding],
         score: float,
         judged: Verdict,
+        limits: Sequence[Finding],
         *,
-        evidence: Sequence[Segment] = (),
+        segments: Sequence[Segment] = (),
         voices: Sequence[Voice] = (),
-        suspicious: Sequence[SuspiciousSegment] = (),
-        notes: Sequence[Finding] = (),
+        notes: Iterable[Finding] = (),
+        suspicious_segments: Sequence[SuspiciousSegment] = (),
     ) -> AudioReport:
         point = self._model.calibration.at(self._policy)
         return AudioReport(
@@ -190,12 +195,12 @@ class _Analysis:
                 limits=self._settings.decode_limits(),
                 job=self._job,
             ),
-            audio_duration=quality.audio_seconds,
-            speech_duration=quality.speech_seconds,
+            audio_duration=self._channels[0].samples / SAMPLE_RATE,
+            speech_duration=union_seconds([channel.spans for channel in self._channels]),
             sample_rate=SAMPLE_RATE,
-            segments=list(evidence),
+            segments=list(segments),
             voices=list(voices),
-            suspicious_segments=list(suspicious),
+            suspicious_segments=list(suspicious_segments),
             model=self._model.info,
             processing_seconds=self._job.elapsed(),
             limits=tuple(limits),

@@ -32,7 +32,7 @@ class Segment(Answer):
 
 
 class Voice(Answer):
-    """What is judged as one voice: the speech of a channel."""
+    """What is judged as one voice: the speech of a channel, or of all channels that carry the same."""
 
     voice: VoiceNumber
     channel: Channel
@@ -88,28 +88,25 @@ class AudioReport(Report):
         return super().headline()
 
     def findings(self) -> list[Finding]:
-        match self.verdict:
-            case Verdict.LIKELY_AUTHENTIC:
-                found = [
-                    words.NOTHING_FOUND(**voice.place(), seconds=f"{voice.speech_seconds:.0f}")
-                    for voice in self.voices
-                    if voice.verdict is Verdict.LIKELY_AUTHENTIC
-                ]
-            case Verdict.INCONCLUSIVE:
-                return []
-            case verdict:
-                say = words.VOICE_SUSPICIOUS if verdict is Verdict.LIKELY_DEEPFAKE else words.VOICE_DOUBTFUL
-                suspects = self._suspects()
-                found = [
-                    say(**suspect.place(), score=number(suspect.deepfake_probability)) for suspect in suspects[:SHOWN]
-                ]
-                if more := len(suspects) - len(found):
-                    found.append(words.MORE_STRETCHES(count=more))
-        return found + [
-            words.VOICE_TOO_SHORT(**voice.place(), seconds=f"{voice.speech_seconds:.1f}")
-            for voice in self.voices
-            if voice.verdict is Verdict.INCONCLUSIVE
-        ]
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return []
+        if self.verdict is Verdict.LIKELY_AUTHENTIC:
+            return [
+                words.NOTHING_FOUND(**voice.place(), seconds=f"{voice.speech_seconds:.0f}")
+                for voice in self.voices
+                if voice.verdict is Verdict.LIKELY_AUTHENTIC
+            ]
+        suspects = self._suspects()
+        found = [self._suspicion(suspect) for suspect in suspects[:SHOWN]]
+        if more := len(suspects) - len(found):
+            found.append(words.MORE_STRETCHES(count=more))
+        return found
+
+    def _suspicion(self, suspect: SuspiciousSegment | Voice) -> Finding:
+        score = suspect.deepfake_probability
+        called = self.thresholds.verdict(score) is Verdict.LIKELY_DEEPFAKE
+        say = words.VOICE_SUSPICIOUS if called else words.VOICE_DOUBTFUL
+        return say(**suspect.place(), score=number(score))
 
     def scope(self) -> list[Finding]:
         return [words.SCOPE()]
@@ -118,4 +115,4 @@ class AudioReport(Report):
         """What to listen to, strongest first: suspicious stretches, and voices as suspicious that have none."""
         named = {segment.voice for segment in self.suspicious_segments}
         whole = [voice for voice in self.voices if voice.verdict is self.verdict and voice.voice not in named]
-        return [*self.suspicious_segments, *sorted(whole, key=lambda voice: -voice.deepfake_probability)]
+        return sorted([*self.suspicious_segments, *whole], key=lambda suspect: -suspect.deepfake_probability)

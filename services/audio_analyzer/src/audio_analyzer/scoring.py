@@ -1,22 +1,16 @@
-"""The windows of one file scored, and the evidence along its timeline."""
+"""The windows of one channel scored."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 
-import numpy as np
-from sg_common.bundle.calibration import PlattScaling
-from sg_common.verdict import Thresholds
-
-from audio_analyzer.model import SAMPLE_RATE, VoiceModel
-from audio_analyzer.report import Segment, SuspiciousSegment
+from audio_analyzer.model import VoiceModel
 from audio_analyzer.windows import Window
 
 
 @dataclass(frozen=True)
 class ScoredWindow:
-    """A judged window. `number`: its place among the windows of the file; `start`, `end`: samples of the file."""
+    """A judged window. `number`: its place among the windows of the channel; `start`, `end`: samples of the file."""
 
     number: int
     start: int
@@ -25,7 +19,7 @@ class ScoredWindow:
 
 
 class WindowScorer:
-    """Scores the windows of one file in batches and keeps only their logits.
+    """Scores the windows of one channel in batches and keeps only their logits.
 
     Work and memory are bounded: when more than `limit` windows were judged, every second one is dropped, and from
     there on only every second window is judged (then every fourth, and so on). So the judged windows are always
@@ -35,7 +29,7 @@ class WindowScorer:
     def __init__(self, model: VoiceModel, batch_size: int, limit: int) -> None:
         self._model = model
         self._batch_size = batch_size
-        self._limit = limit
+        self.limit = limit
         self._stride = 1
         self._seen = 0
         self._waiting: list[tuple[int, Window]] = []
@@ -65,42 +59,6 @@ class WindowScorer:
             for (number, window), logit in zip(self._waiting, logits, strict=True)
         ]
         self._waiting = []
-        while len(self._scored) > self._limit:
+        while len(self._scored) > self.limit:
             self._stride *= 2
             self._scored = [window for window in self._scored if window.number % self._stride == 0]
-
-
-def segments(windows: list[ScoredWindow], calibration: PlattScaling, limit: int) -> list[Segment]:
-    """The evidence along the timeline: a segment per window, or per run of neighbours where they are over `limit`."""
-    size = -(-len(windows) // limit) or 1
-    runs = [windows[first : first + size] for first in range(0, len(windows), size)]
-    return [
-        Segment(
-            start=run[0].start / SAMPLE_RATE,
-            end=run[-1].end / SAMPLE_RATE,
-            deepfake_probability=float(calibration.probability(np.mean([window.logit for window in run]))),
-        )
-        for run in runs
-    ]
-
-
-def suspicious_segments(
-    windows: list[ScoredWindow], calibration: PlattScaling, thresholds: Thresholds
-) -> list[SuspiciousSegment]:
-    """Runs of windows that each would be called by themselves, strongest first."""
-
-    def called(window: ScoredWindow) -> bool:
-        return bool(calibration.probability(window.logit) >= thresholds.likely_deepfake)
-
-    runs = [list(run) for found, run in groupby(windows, called) if found]
-    made = [
-        SuspiciousSegment(
-            start=run[0].start / SAMPLE_RATE,
-            end=run[-1].end / SAMPLE_RATE,
-            channel=None,
-            voice=1,
-            deepfake_probability=float(calibration.probability(np.mean([window.logit for window in run]))),
-        )
-        for run in runs
-    ]
-    return sorted(made, key=lambda segment: -segment.deepfake_probability)

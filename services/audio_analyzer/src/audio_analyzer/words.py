@@ -38,9 +38,7 @@ VOICE_DOUBTFUL = reason(
 NOTHING_FOUND = reason(
     "nothing_found", "Judged was {who} {when}, {seconds} s of speech: no sign of a made or changed voice was found."
 )
-VOICE_TOO_SHORT = reason(
-    "voice_too_short", "Not judged was {who} {when}: {seconds} s of speech are too little to judge it by."
-)
+VOICE_UNJUDGED = reason("voice_unjudged", "Not judged was {who} {when}: {why}")
 MORE_STRETCHES = counted(
     "more_stretches", "{count} more stretch has such signs.", "{count} more stretches have such signs."
 )

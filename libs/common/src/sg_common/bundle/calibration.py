@@ -107,19 +107,71 @@ class CodecCalibration(PlattScaling):
     bit_rate: float = Field(gt=0, description="bits per second")
 
 
+class SpeechCalibration(PlattScaling):
+    """What so much speech needs in place of the common calibration: less speech, less certainty."""
+
+    seconds: float = Field(ge=0, description="of speech from which on it counts, up to the next entry")
+
+
+class StretchCalibration(PlattScaling):
+    """What a run of consecutive windows within a longer voice is worth.
+
+    Its evidence is the mean of its n windows' logits, the further from genuine speech's the more windows there are,
+    less what the strongest of so many would reach by chance:
+
+        level + (mean - level) * sqrt((between + within) / (between + within / n)) - chances * log(all / n),
+
+    where `all` is the number of the file's windows. Its probability is sigmoid(evidence / temperature + bias). A scan
+    statistic (Glaz, Naus & Wallenstein 2001) under a random effect of the recording.
+    """
+
+    level: float = Field(description="mean logit of genuine recordings")
+    between: float = Field(gt=0, description="variance of genuine recordings' mean logits")
+    within: float = Field(gt=0, description="variance of windows' logits about their recording's mean")
+    chances: float = Field(ge=0, description="logit by which e times as many places lower a stretch's evidence")
+
+    def evidence(self, means: npt.ArrayLike, windows: int, of: int) -> Logits:
+        """The evidence of runs of so many windows out of `of`, by the runs' mean logits; same shape."""
+        drawn = np.sqrt((self.between + self.within) / (self.between + self.within / windows))
+        above = np.asarray(means, np.float64) - self.level
+        return np.asarray(self.level + above * drawn - self.chances * np.log(of / windows), np.float64)
+
+
 class VoiceCalibration(Calibration):
     """`calibration` of an `audio-deepfake` bundle."""
 
     codecs: tuple[CodecCalibration, ...] = ()
+    speech: tuple[SpeechCalibration, ...] = Field(
+        default=(), description="by the amount of speech, ascending; the common calibration below the first"
+    )
+    stretches: StretchCalibration | None = Field(
+        default=None, description="of stretches within a voice; null: voices are judged as a whole alone"
+    )
 
-    def for_stream(self, codec: str, bit_rate: float) -> Self:
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        seconds = [entry.seconds for entry in self.speech]
+        if seconds != sorted(set(seconds)):
+            raise ValueError("speech must be in order of seconds, each once")
+        return self
+
+    def for_stream(self, codec: str, bit_rate: float) -> PlattScaling:
         """The calibration for a stream by its decoder's name and its bits per second: of the codec's entries that
         reach so far, the one for the lowest rate; this one where there is none."""
         fitting = [entry for entry in self.codecs if entry.codec == codec and bit_rate <= entry.bit_rate]
-        if not fitting:
-            return self
-        entry = min(fitting, key=lambda entry: entry.bit_rate)
-        return self.model_copy(update={"temperature": entry.temperature, "bias": entry.bias})
+        return min(fitting, key=lambda entry: entry.bit_rate) if fitting else self
+
+    def for_speech(self, seconds: float) -> PlattScaling:
+        """The calibration for a voice of so many seconds of speech."""
+        reached: list[PlattScaling] = [entry for entry in self.speech if entry.seconds <= seconds]
+        return reached[-1] if reached else self
+
+    def as_common(self, logits: npt.ArrayLike, stream: PlattScaling) -> Logits:
+        """Logits of another calibration's stream, shifted and scaled to mean the same by this one."""
+        values = np.asarray(logits, np.float64)
+        if stream is self:
+            return values
+        return np.asarray((values / stream.temperature + stream.bias - self.bias) * self.temperature, np.float64)
 
 
 class TrackCombination(Part):

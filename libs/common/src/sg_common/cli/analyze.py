@@ -1,4 +1,4 @@
-"""`analyze`: judge files in this process, without a server."""
+"""`analyze`: judge files, in this process or by running servers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from sg_common.cli.tables import Table
 from sg_common.errors import InvalidOption, MissingStream, NotMedia, ServiceError
 from sg_common.media import Decoders
 from sg_common.service import AnalyzerService
+from sg_common.settings import ServiceSettings
 from sg_common.words import shared
 from sg_common.words.languages import Language, of_terminal
 
@@ -30,12 +31,17 @@ _PROGRESS_AFTER_SECONDS = 1.0
 _SHOWN = 5
 
 
+_Judge = Callable[[Path | str, str], list[Outcome]]
+"""Judges a file, or an address that is not read here, that a person calls so."""
+
+
 def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
-        help="a media file, a folder, a pattern, s3://BUCKET/KEY (within SG_S3_ALLOW), or - for standard input",
+        help="a media file, a folder, a pattern, s3://BUCKET/KEY (within SG_S3_ALLOW), https://... "
+        "(within SG_URL_ALLOW), or - for standard input",
     )
     parser.add_argument(
         "--format",
@@ -52,6 +58,13 @@ def add_analyze_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser)
     add_lang(parser)
+    parser.add_argument(
+        "--server",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="ask this running service ($SG_API_KEY: its key) instead of judging here; once for each kind",
+    )
     parser.epilog = (
         "Exit status: 0 when every media file was judged by at least one analyzer, 2 when any could not be. Among "
         "several, files that are no media and are not called so (notes.txt) do not count. "
@@ -66,12 +79,13 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
         ConfigurationError: a setting or a model bundle cannot work.
         InvalidOption: a model cannot judge at the policy.
         MalformedRequest: the report cannot be written.
+        ServiceError: a server cannot be asked.
         OutputClosed: nobody reads the answers any more.
     """
     settings = {service.kind: service.settings() for service in services}
-    own = settings[services[0].kind]
+    own = settings[services[0].kind] if services else ServiceSettings.from_environment()
     chosen = chosen_options(options)
-    with closing(Inputs(own)) as inputs:
+    with closing(Inputs(own, fetch=not options.server)) as inputs:
         asked = inputs.expand(options.files)
         several = len(asked) > 1
         files = ReportFiles(options.report, several=several, lang=options.lang) if options.report else None
@@ -84,26 +98,54 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
         readable = [item for item in asked if item.refusal is None]
         if not readable:
             return answers.status()
-        with closing(Decoders(own.decoder_parent_files)) as decoders:
-            decoders.prepare()  # it loads beside the models
-            analyzers = [service.build(settings[service.kind]) for service in services]
-            for analyzer in analyzers:
-                _check(analyzer, chosen)
-            draws = {
-                service.kind: partial(service.draw, settings[service.kind]) for service in services if service.draw
-            }
+        judging = _there(options.server, chosen, language) if options.server else _here(services, settings, chosen)
+        draws = {service.kind: partial(service.draw, settings[service.kind]) for service in services if service.draw}
+        with judging as (judge, decoders):
             for item in readable:
                 try:
-                    with inputs.file(item.name) as path:
-                        outcomes = _judge(path, item.name, analyzers, chosen, decoders)
+                    with inputs.file(item.name) as media:
+                        outcomes = judge(media, item.name)
                         if files and not answers.passes_over(item, outcomes):
-                            drawn = _draw(path, draws, chosen, outcomes, decoders)
-                            files.add(item.name, path.stat().st_size, outcomes, drawn)
+                            drawn = _draw(media, draws, chosen, outcomes, decoders)
+                            files.add(item.name, media, outcomes, drawn)
                 except ServiceError as error:
                     answers.refuse(item.name, error)
                 else:
                     answers.give(item, outcomes)
     return answers.status()
+
+
+@contextmanager
+def _here(
+    services: Sequence[AnalyzerService], settings: Mapping[str, ServiceSettings], options: AnalysisOptions
+) -> Iterator[tuple[_Judge, Decoders | None]]:
+    """The analyzers of this process, and where its decoder processes come from."""
+    with closing(Decoders(settings[services[0].kind].decoder_parent_files)) as decoders:
+        decoders.prepare()  # it loads beside the models
+        analyzers = [service.build(settings[service.kind]) for service in services]
+        for analyzer in analyzers:
+            _check(analyzer, options)
+        yield lambda media, name: _judge(Path(media), name, analyzers, options, decoders), decoders
+
+
+@contextmanager
+def _there(
+    addresses: Sequence[str], options: AnalysisOptions, language: Language
+) -> Iterator[tuple[_Judge, Decoders | None]]:
+    """Servers, asked in the language of this terminal."""
+    # The HTTP client is loaded only where it is used.
+    from sg_common.cli.servers import Servers  # noqa: PLC0415
+
+    asked = options.model_copy(update={"lang": language})
+
+    def judge(media: Path | str, _: str) -> list[Outcome]:
+        return [
+            Outcome(kind, None, said) if isinstance(said, ServiceError) else Outcome(kind, said, None)
+            for kind, said in servers.ask(media, asked).items()
+        ]
+
+    with closing(Servers(addresses)) as servers:
+        yield judge, None
 
 
 def _check(analyzer: Analyzer, options: AnalysisOptions) -> None:
@@ -130,18 +172,20 @@ def _judge(
 
 
 def _draw(
-    path: Path,
+    media: Path | str,
     draws: Mapping[str, Callable[..., dict[str, Any]]],
     options: AnalysisOptions,
     outcomes: Sequence[Outcome],
-    decoders: Decoders,
+    decoders: Decoders | None,
 ) -> dict[str, dict[str, Any]]:
     """What each analyzer's service draws of a file, by kind. A picture that can't be drawn takes no answer away."""
-    drawn = {}
+    drawn: dict[str, dict[str, Any]] = {}
+    if isinstance(media, str):
+        return drawn  # it was read elsewhere
     for outcome in outcomes:
         if outcome.report is not None and outcome.kind in draws:
             with suppress(ServiceError):
-                drawn[outcome.kind] = draws[outcome.kind](path, outcome.report, options, Job(decoders=decoders))
+                drawn[outcome.kind] = draws[outcome.kind](media, outcome.report, options, Job(decoders=decoders))
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""What `analyze` is asked to judge: files, folders, patterns, standard input and objects of S3, as local files."""
+"""What `analyze` is asked to judge: files, folders, patterns, standard input, S3 objects and URLs, as local files."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from sg_common.sources.workspace import Workspace, work_file_errors
 if TYPE_CHECKING:
     from sg_common.aws.objects import S3Object
     from sg_common.sources.s3 import S3Source
+    from sg_common.sources.url import UrlSource
 
 STANDARD_INPUT = "-"
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -50,11 +51,13 @@ class Inputs:
     """Finds what is to be judged, and makes it local files within the limit on size.
 
     Args:
-        settings: the work folder, the largest file, and the allow-list of S3.
+        settings: the work folder, the largest file, and the allow-lists of S3 and of URLs.
+        fetch: whether addresses are read here, rather than by a server.
     """
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, *, fetch: bool = True) -> None:
         self._settings = settings
+        self._fetch = fetch
         self._workspace: Workspace | None = None
         self._standard_input_asked = False
 
@@ -71,6 +74,11 @@ class Inputs:
         try:
             if name == STANDARD_INPUT:
                 self._check_standard_input()
+                yield Input(name)
+            elif _ADDRESS.match(name) and not self._fetch:
+                yield Input(name)
+            elif name.startswith("https://") and self._settings.url_allow:
+                self._urls.check(name)
                 yield Input(name)
             elif _ADDRESS.match(name):
                 self._s3.stat(_target(name))
@@ -95,16 +103,23 @@ class Inputs:
 
         return S3Source(ObjectStore(), AllowList(self._settings.s3_allow), self._settings.max_upload_bytes)
 
+    @cached_property
+    def _urls(self) -> UrlSource:
+        from sg_common.sources.url import UrlAllowList, UrlSource  # noqa: PLC0415
+
+        settings = self._settings
+        return UrlSource(UrlAllowList(settings.url_allow), settings.max_upload_bytes, settings.upload_stall_seconds)
+
     @contextmanager
-    def file(self, name: str) -> Iterator[Path]:
-        """The local file of an input; a copy is gone afterwards.
+    def file(self, name: str) -> Iterator[Path | str]:
+        """The local file of an input, or an address that is not read here; a copy is gone afterwards.
 
         Raises:
             ServiceError: it cannot be read, or is larger than the limit.
             SettingsError: the work folder cannot be used.
         """
-        if name != STANDARD_INPUT and not _ADDRESS.match(name):
-            yield Path(name)
+        if name != STANDARD_INPUT and not (self._fetch and _ADDRESS.match(name)):
+            yield name if _ADDRESS.match(name) else Path(name)
             return
         self._workspace = self._workspace or Workspace(self._settings.work_folder("cli"))
         folder = self._workspace.request_folder()
@@ -112,6 +127,8 @@ class Inputs:
             path = folder / "media"
             if name == STANDARD_INPUT:
                 self._read_standard_input(path)
+            elif name.startswith("https://"):
+                self._urls.fetch(name, path, Job())
             else:
                 self._s3.fetch(_target(name), path, Job())
             yield path
@@ -137,8 +154,8 @@ def _target(address: str) -> S3Object:
 
     if not address.startswith("s3://"):
         raise MalformedRequest(
-            f"{address}: files, s3://BUCKET/KEY and standard input can be read; "
-            f"fetch it first, as in `curl -fL {address} | silver-guardian analyze -`"
+            f"{address}: files, s3://BUCKET/KEY, https:// within SG_URL_ALLOW and standard input can be read; "
+            f"or fetch it first, as in `curl -fL {address} | silver-guardian analyze -`"
         )
     target = S3Object.parse(address)
     if not target.bucket or not target.key or target.key.endswith("/"):

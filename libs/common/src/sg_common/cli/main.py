@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     installed = ", ".join(f"{service.name} {service.version}" for service in services) or "no analyzer"
     add_version(parser, f"silver-guardian {version('silver-guardian-common')} with {installed}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="{analyze,serve,submit,model}")
-    add_analyze_arguments(verbs.add_parser("analyze", help="judge files without a server"))
+    add_analyze_arguments(verbs.add_parser("analyze", help="judge files, without a server or by one"))
     add_serve_arguments(verbs.add_parser("serve", help="run every installed service in the foreground"), services)
     add_submit_arguments(verbs.add_parser("submit", help="send objects of a bucket to the workers' queues"), services)
     add_model_arguments(verbs.add_parser("model", help="check or describe a model bundle"))
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from sg_common.cli.model import run_model  # noqa: PLC0415
 
             return run_model(options)
-        if not services:
+        if not services and not getattr(options, "server", None):
             raise SettingsError("no analyzer is installed")
         match options.verb:
             case "submit":
@@ -61,7 +61,7 @@ def service_main(service: AnalyzerService, arguments: Sequence[str] | None = Non
     verbs = parser.add_subparsers(dest="verb", metavar="{serve,worker,analyze,check}")
     verbs.add_parser("serve", help="answer HTTP (the default)")
     verbs.add_parser("worker", help="answer the messages of an SQS queue")
-    add_analyze_arguments(verbs.add_parser("analyze", help="judge files without a server"))
+    add_analyze_arguments(verbs.add_parser("analyze", help="judge files, without a server or by one"))
     verbs.add_parser("check", help="load the model bundle, run its golden input, and say what runs")
     options = parser.parse_args(arguments)
 

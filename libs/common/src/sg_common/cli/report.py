@@ -45,12 +45,12 @@ class ReportFiles:
         except OSError as error:
             raise MalformedRequest(f"--report: {target}: {(error.strerror or str(error)).lower()}") from error
 
-    def add(self, name: str, size: int, outcomes: Sequence[Outcome], drawn: Mapping[str, object]) -> None:
+    def add(self, name: str, media: Path | str, outcomes: Sequence[Outcome], drawn: Mapping[str, object]) -> None:
         """One file's view.
 
         Args:
             name: the file as its owner calls it.
-            size: bytes.
+            media: where it is; an address was read elsewhere.
             outcomes: what each analyzer said.
             drawn: what its service drew, by kind.
 
@@ -59,6 +59,7 @@ class ReportFiles:
         """
         results = [_result(outcome, drawn.get(outcome.kind)) for outcome in outcomes]
         shown = Path(name).name or name
+        size = media.stat().st_size if isinstance(media, Path) else None
         document = {"file": {"name": _text(shown), "bytes": size}, "made": _now(), "results": results}
         place = self._name or f"{len(self._index or ()) + 1:03}-{_plain(shown)}.html"
         self._write(place, document, _text(shown), _sentences(outcomes, self._lang or SOURCE))

@@ -10,7 +10,7 @@ from sg_common.errors import Cancelled, QueueUnavailable, UnexpectedFailure, fai
 from sg_common.http.preferences import EVENTS, RESPOND_ASYNC
 from sg_common.jobs import JobDocument, StageProgress
 from sg_common.serving.problems import reference
-from sg_common.sources.request import AskedOptions, S3Request
+from sg_common.sources.request import AskedOptions, S3Request, UrlRequest
 
 FAILURES = [kind for kind in failures() if kind not in (Cancelled, QueueUnavailable, UnexpectedFailure)]
 """What a caller may be answered instead of a report; anything else is a bug."""
@@ -45,7 +45,7 @@ def _parameters() -> list[dict[str, Any]]:
     ]
 
 
-MODELS: tuple[type[BaseModel], ...] = (AnalyzeForm, S3Request, StageProgress)
+MODELS: tuple[type[BaseModel], ...] = (AnalyzeForm, S3Request, UrlRequest, StageProgress)
 """What the description refers to by name."""
 
 
@@ -100,10 +100,10 @@ def operation(*, keys: bool, jobs: bool) -> dict[str, Any]:
     """
     body = {
         "required": True,
-        "description": "A form, JSON that names an object in a bucket, or the media file itself under any other type.",
+        "description": "A form, JSON that names an S3 object or a URL, or the media file itself under any other type.",
         "content": {
             "multipart/form-data": {"schema": reference(AnalyzeForm)},
-            "application/json": {"schema": reference(S3Request)},
+            "application/json": {"schema": {"oneOf": [reference(S3Request), reference(UrlRequest)]}},
             "application/octet-stream": {"schema": {"type": "string", "format": "binary", "minLength": 1}},
         },
     }

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sg_common.errors import SettingsError, Unavailable
+from sg_common.errors import Unavailable
 from sg_common.jobs import JobStatus
 
 _TABLE = """
@@ -47,7 +47,7 @@ class JobStore:
         keep_seconds: how long a job is kept once it has ended.
 
     Raises:
-        SettingsError: the file is there and can't be used.
+        Unavailable: the file is there and can't be used.
     """
 
     def __init__(self, path: Path, owner: str, keep_seconds: float) -> None:
@@ -56,10 +56,8 @@ class JobStore:
         self._keep_seconds = keep_seconds
         self._connection: sqlite3.Connection | None = None
         if path.exists():
-            try:
+            with _disk_errors():
                 self._open()
-            except sqlite3.Error as error:
-                raise SettingsError(f"SG_WORK_DIR: {path} holds no jobs ({error}); remove it") from error
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -145,19 +143,17 @@ class JobStore:
             ).rowcount
         return removed > 0
 
-    def sweep(self) -> int:
-        """Forget jobs that have expired, on disk too; their number.
+    def sweep(self) -> None:
+        """Forget jobs that have expired, and what is left on disk of others that were removed.
 
         Raises:
             Unavailable: the disk fails.
         """
         if self._connection is None:
-            return 0
+            return
         with _disk_errors():
-            removed = self._connection.execute("DELETE FROM jobs WHERE expires <= ?", (time.time(),)).rowcount
-            if removed:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return removed
+            self._connection.execute("DELETE FROM jobs WHERE expires <= ?", (time.time(),))
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """May be called twice."""

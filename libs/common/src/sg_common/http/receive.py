@@ -1,4 +1,4 @@
-"""A request's file and options, however they come: a form, JSON that names an object, or the file as the body."""
+"""A request's file and options, however they come: a form, JSON that names where it lies, or the file as the body."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sg_common.errors import EncodedBody, InvalidOption, MalformedRequest
 from sg_common.http.peer import Peer
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_body, receive_form
-from sg_common.sources.request import AskedOptions, S3Request, read_asked, read_request
+from sg_common.sources.request import AskedOptions, S3Request, UrlRequest, read_asked, read_request
 from sg_common.words.languages import SOURCE, Language, accepted
 
 MAX_JSON_BYTES = 64 * 1024
@@ -28,7 +28,7 @@ class Asked:
     """What a request asks for.
 
     Attributes:
-        source: where its file comes from: `upload` or `s3`.
+        source: where its file comes from: `upload`, `s3` or `url`.
         path: where its file is, or will be when it has been fetched.
         options: `lang` is always among them.
         fetch: brings the file; None where it came with the request.
@@ -46,7 +46,7 @@ class Asked:
 
 
 async def receive(state: ServiceState, request: Request, path: Path) -> Asked:
-    """Read the request, and the file that comes with it to `path`.
+    """Read the request, and the file that comes with it to `path`; the language of its answer is among the options.
 
     Raises:
         ServiceError: as in `sg_common.errors`.
@@ -70,9 +70,7 @@ async def _receive(state: ServiceState, request: Request, path: Path) -> Asked:
         case "multipart/form-data":
             return Asked("upload", path, _joined(state, asked, read_asked(await receive_form(request, path, limits))))
         case "application/json":
-            body = read_request(S3Request, await _read_json(request, settings.upload_stall_seconds))
-            target = S3Object(body.s3_bucket, body.s3_key)
-            return Asked("s3", path, _joined(state, asked, body), lambda job: state.s3.fetch(target, path, job))
+            return await _named(state, request, path, asked)
         case _:
             # Whatever else it is called: curl --data-binary, for one, calls it a form.
             await receive_body(request, path, limits)
@@ -90,6 +88,17 @@ def check_peer(state: ServiceState, options: AskedOptions) -> Peer | None:
     if state.peer is None:
         raise InvalidOption("peer: this service knows of no other; its operator sets SG_PEER_URL")
     return state.peer
+
+
+async def _named(state: ServiceState, request: Request, path: Path, asked: AskedOptions) -> Asked:
+    """What the JSON body names."""
+    value = await _read_json(request, state.settings.upload_stall_seconds)
+    if isinstance(value, dict) and "url" in value:
+        url = read_request(UrlRequest, value)
+        return Asked("url", path, _joined(state, asked, url), lambda job: state.urls.fetch(url.url, path, job))
+    body = read_request(S3Request, value)
+    target = S3Object(body.s3_bucket, body.s3_key)
+    return Asked("s3", path, _joined(state, asked, body), lambda job: state.s3.fetch(target, path, job))
 
 
 def _query_options(request: Request) -> AskedOptions:
@@ -116,7 +125,7 @@ async def _read_json(request: Request, within_seconds: float) -> Any:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > MAX_JSON_BYTES:
-                    raise MalformedRequest("the JSON body is far larger than a bucket and a key need")
+                    raise MalformedRequest("the JSON body is far larger than the place of a file needs")
     except TimeoutError as error:
         raise MalformedRequest("the JSON body did not arrive in time") from error
     try:

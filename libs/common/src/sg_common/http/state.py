@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from sg_common.errors import SettingsError, Unavailable
 from sg_common.http.job_store import JobStore
 from sg_common.http.jobs import Jobs
 from sg_common.http.peer import Peer
@@ -15,13 +16,21 @@ from sg_common.settings import ServiceSettings
 
 
 class ServiceState(ServiceHost):
-    """A host whose work comes by HTTP: so much at a time, and so much may wait."""
+    """A host whose work comes by HTTP: so much at a time, and so much may wait.
+
+    Raises:
+        SettingsError: the work folder, or the list of jobs in it, cannot be used.
+    """
 
     def __init__(self, service: AnalyzerService, settings: ServiceSettings) -> None:
         super().__init__(service, settings)
         self.pool = AnalysisPool(settings.concurrency(), settings.max_waiting, self.metrics)
         self.peer = Peer(service.peer, settings.peer_url, self._peer_seconds()) if settings.peer_url else None
-        self.jobs = self._open_jobs() if settings.jobs else None
+        try:
+            self.jobs = self._open_jobs() if settings.jobs else None
+        except BaseException:
+            super().close()
+            raise
 
     def _peer_seconds(self) -> float:
         # As long as an own analysis may take: the peer tells its own lateness.
@@ -29,8 +38,12 @@ class ServiceState(ServiceHost):
 
     def _open_jobs(self) -> Jobs:
         path = self.settings.work_folder(self.service.kind) / f"jobs-{self.service.kind}.sqlite3"
-        store = JobStore(path, self.workspace.folder.name, self.settings.job_ttl_seconds)
-        return Jobs(store, self.workspace.living(), self.metrics, self.grace_left)
+        try:
+            store = JobStore(path, self.workspace.folder.name, self.settings.job_ttl_seconds)
+            return Jobs(store, self.workspace.living(), self.metrics, self.grace_left)
+        except Unavailable as error:
+            sentence = f"SG_WORK_DIR: {path} cannot be used ({error.__cause__}); remove it, or set SG_JOBS=off"
+            raise SettingsError(sentence) from error
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

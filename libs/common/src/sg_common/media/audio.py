@@ -31,9 +31,11 @@ class AudioInfo:
 
 
 class AudioReader(Protocol):
-    """Iterate once over mono float32 blocks of shape (samples,) at the asked rate, nominally in -1..1.
+    """Iterate once over float32 blocks of shape (channels, samples) at the asked rate, nominally in -1..1.
 
-    Every block but the last is `BLOCK_SECONDS` long. Sample 0 is where the file's timeline begins, which the first of
+    There is one channel, the mean, while all carry the same sound, and two from the first block on in which one of two
+    is heard without the other (`sg_decoder.channels`); more than two are always averaged. Every block but the last is
+    `BLOCK_SECONDS` long. Sample 0 is where the file's timeline begins, which the first of
     its streams does, the picture too; where the stream has no sound for a quarter of a second or more there is silence,
     in place of corrupt packets too. An encoder's delay is not trimmed, so that a stream gives the same samples in every
     container. There is no block where the stream is empty.
@@ -75,8 +77,11 @@ class _ChildReader:
             if header["type"] != protocol.BLOCK:
                 self.cut_off = bool(header.get("cut_off"))
                 return
-            block = np.frombuffer(payload[: len(payload) // 4 * 4], dtype="<f4")
-            self._samples += len(block)
+            channels = _count(header, "channels")
+            if not channels or len(payload) % (4 * channels):
+                raise Undecodable(BROKEN)
+            block = np.frombuffer(payload, dtype="<f4").reshape(channels, -1)
+            self._samples += block.shape[1]
             size, silence = (_count(header, name) for name in ("packet_bytes", "silence_samples"))
             self.bit_rate = 8 * size * self._sample_rate / max(self._samples - silence, 1)
             yield block
@@ -106,7 +111,7 @@ def _info(header: dict[str, Any]) -> AudioInfo:
 def open_audio(path: Path, *, sample_rate: int, limits: DecodeLimits, job: Job) -> Iterator[AudioReader]:
     """Decode the best audio stream of a file in a child process.
 
-    The default stream, else the longest, that holds any sound: the mean of its channels, resampled by libswresample.
+    The default stream, else the longest, that holds any sound, resampled by libswresample.
     Memory does not grow with the file's length.
 
     Args:
@@ -123,6 +128,6 @@ def open_audio(path: Path, *, sample_rate: int, limits: DecodeLimits, job: Job) 
         Cancelled, DeadlineExceeded: from the job.
     """
     request = {"kind": "audio", "sample_rate": sample_rate, "block_samples": sample_rate * BLOCK_SECONDS}
-    max_payload = 4 * sample_rate * BLOCK_SECONDS
+    max_payload = 2 * 4 * sample_rate * BLOCK_SECONDS
     with DecoderProcess(path, request, limits=limits, job=job, max_payload=max_payload) as child:
         yield _ChildReader(child, sample_rate)

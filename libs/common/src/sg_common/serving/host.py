@@ -18,6 +18,7 @@ from sg_common.observability import Metrics
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
 from sg_common.sources.s3 import AllowList, S3Source
+from sg_common.sources.url import UrlAllowList, UrlSource
 from sg_common.sources.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,9 @@ class ServiceHost:
         )
         self.store = ObjectStore()
         self.s3 = S3Source(self.store, AllowList(settings.s3_allow), settings.max_upload_bytes)
+        self.urls = UrlSource(
+            UrlAllowList(settings.url_allow), settings.max_upload_bytes, settings.upload_stall_seconds
+        )
         self.analyzer: Analyzer | None = None
         self._drained_since: float | None = None
 

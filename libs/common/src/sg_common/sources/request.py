@@ -12,6 +12,10 @@ from sg_common.errors import InvalidOption, MalformedRequest, ServiceError
 
 M = TypeVar("M", bound=BaseModel)
 
+URL_PATTERN = r"^https://([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[!-\"$->@-\[\]-~]*)?(\?[!-\"$-~]*)?(?:#[!-~]*)?$"
+"""Host, port, path and query. Whatever a library could read in another way than the allow-list's check does is left
+out: credentials, backslashes, IPv6, what is not percent-encoded."""
+
 
 class AskedOptions(AnalysisOptions):
     """What a caller of HTTP may choose."""
@@ -39,6 +43,16 @@ class S3Request(AskedOptions):
 
     s3_bucket: str = Field(min_length=1, max_length=255)
     s3_key: str = Field(min_length=1, max_length=1024, examples=["uploads/u1/clip.mp4"])
+
+
+class UrlRequest(AskedOptions):
+    """A request to judge what an https URL leads to: the JSON body."""
+
+    url: str = Field(
+        max_length=8192,
+        examples=["https://media.example/uploads/clip.mp4"],
+        json_schema_extra={"pattern": URL_PATTERN},  # its reader has a better sentence than the pattern itself
+    )
 
 
 class S3Message(S3Request):

@@ -26,7 +26,7 @@
     player = null;
     note = "other_file";
     const checked = globalThis.crypto?.subtle && file.size <= HASHED;
-    if (file.size === shown.file.bytes && (!checked || (await hash(file)) === judged.sha256)) {
+    if (file.size === (shown.file.bytes ?? file.size) && (!checked || (await hash(file)) === judged.sha256)) {
       note = checked ? "same_file" : null;
       player = view.player(file, seen, () => {
         player = null;

@@ -1,4 +1,4 @@
-"""Audio frames of any kind to mono samples at one rate."""
+"""Audio frames of any kind to one or two channels of samples at one rate."""
 
 from __future__ import annotations
 
@@ -14,19 +14,13 @@ from av.filter.graph import Graph
 
 LOUDEST = 1e3  # float audio may hold anything, infinities too
 MAX_CHANNELS = 64  # of FFmpeg's `pan`; the channels beyond stay unheard
-CANCELLED = 0.01
-"""Share of two channels' power under which their mean is no mixture but what is left of one voice in opposite phases;
-where only one is heard it is a half."""
-RESTORED = 0.1
-"""Share from which they are mixed again."""
 
 
-class MonoResampler:
-    """The mean of the channels, resampled by libswresample. A stream may change its format at any frame.
+class Resampler:
+    """One or two channels as they are, or the mean of more, resampled by libswresample. A stream may change its format
+    at any frame.
 
     The mean ignores channel layouts on purpose: remuxing loses and invents them, and a voice may be on any channel.
-    Where two channels cancel each other (right = -left, as from a balanced line on a stereo plug) the louder one stands
-    in.
 
     Args:
         rate: Hz of the samples wanted.
@@ -37,10 +31,9 @@ class MonoResampler:
         self._kind: tuple[str, str, int] | None = None
         self._graph: Graph | None = None
         self._waiting = 0
-        self._cancels = False
 
     def feed(self, frame: AudioFrame) -> Iterator[npt.NDArray[np.float32]]:
-        """The samples that one more frame completes, arrays of shape (samples,)."""
+        """The samples that one more frame completes, arrays of shape (channels, samples)."""
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if not (frame.samples and frame.sample_rate and frame.layout.nb_channels):
             return
@@ -75,17 +68,7 @@ class MonoResampler:
                     return
                 raise
             samples = np.clip(np.nan_to_num(frame.to_ndarray()), -LOUDEST, LOUDEST)
-            yield self._mixed(samples.astype(np.float32, copy=False))
-
-    def _mixed(self, channels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """One channel, (samples,), out of one or two."""
-        if len(channels) == 1:
-            return np.asarray(channels[0])
-        mean = channels.mean(axis=0, dtype=np.float32)
-        powers = np.einsum("ij,ij->i", channels, channels)
-        share = float(mean @ mean) / max(float(powers.mean()), 1e-12)
-        self._cancels = share < (RESTORED if self._cancels else CANCELLED) and bool(powers.any())
-        return np.asarray(channels[int(powers.argmax())] if self._cancels else mean)
+            yield samples.astype(np.float32, copy=False)
 
 
 def _graph(frame: AudioFrame, rate: int) -> Graph:

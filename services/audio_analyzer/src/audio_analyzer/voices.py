@@ -1,0 +1,85 @@
+"""What is said of each voice, and of the file by its most suspicious one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sg_common.bundle.calibration import Logits, VoiceCalibration
+
+from audio_analyzer.model import SAMPLE_RATE
+from audio_analyzer.report import Segment, SuspiciousSegment
+from audio_analyzer.scoring import ScoredWindow
+from audio_analyzer.stretches import NAMED, Stretch, find_stretches
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A voice's probability: that of its whole speech, or of its most suspicious stretch where that is higher.
+    `stretches` count, strongest first; the whole voice is one where it has no parts to tell apart."""
+
+    probability: float
+    stretches: Sequence[Stretch]
+
+
+def judge(logits: npt.ArrayLike, speech_seconds: float, of: int, calibration: VoiceCalibration) -> Judgement:
+    """Judge one voice.
+
+    Args:
+        logits: of its judged windows in order, (N,), N at least 1, as the common calibration reads them.
+        speech_seconds: how much it speaks.
+        of: the number of judged windows in the file, on all channels.
+        calibration: the bundle's.
+    """
+    values: Logits = np.asarray(logits, np.float64)
+    whole = float(calibration.for_speech(speech_seconds).probability(calibration.aggregation(values)))
+    if calibration.stretches is not None and values.size > 1:
+        found = find_stretches(values, of, calibration.stretches)
+    else:
+        found = [Stretch(0, values.size, whole)] if whole >= NAMED else []
+    return Judgement(max([whole, *(stretch.probability for stretch in found)]), found)
+
+
+@dataclass(frozen=True)
+class HeardVoice:
+    """A judged voice. `channel`: null where all channels are one; `logits` as the common calibration reads them."""
+
+    number: int
+    channel: int | None
+    windows: Sequence[ScoredWindow]
+    logits: Logits
+    judgement: Judgement
+
+
+def suspicious_segments(voices: Sequence[HeardVoice]) -> list[SuspiciousSegment]:
+    """The stretches of all voices, strongest first."""
+    made = [
+        SuspiciousSegment(
+            start=voice.windows[stretch.first].start / SAMPLE_RATE,
+            end=voice.windows[stretch.first + stretch.count - 1].end / SAMPLE_RATE,
+            channel=voice.channel,
+            voice=voice.number,
+            deepfake_probability=stretch.probability,
+        )
+        for voice in voices
+        for stretch in voice.judgement.stretches
+    ]
+    return sorted(made, key=lambda segment: (-segment.deepfake_probability, segment.start))
+
+
+def segments(voices: Sequence[HeardVoice], calibration: VoiceCalibration, limit: int) -> list[Segment]:
+    """The evidence along the timeline, in order of time: a segment per window, or per run of a voice's neighbours where
+    all are over `limit`."""
+    size = -(-sum(len(voice.windows) for voice in voices) // max(1, limit - len(voices) + 1)) or 1
+    made = [
+        Segment(
+            start=voice.windows[first].start / SAMPLE_RATE,
+            end=voice.windows[min(first + size, len(voice.windows)) - 1].end / SAMPLE_RATE,
+            deepfake_probability=float(calibration.probability(voice.logits[first : first + size].mean())),
+        )
+        for voice in voices
+        for first in range(0, len(voice.windows), size)
+    ]
+    return sorted(made, key=lambda segment: segment.start)
