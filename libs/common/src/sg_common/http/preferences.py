@@ -16,6 +16,12 @@ def wants_events(headers: Headers) -> bool:
     return wanted.get(EVENTS, 0.0) > 0 and wanted[EVENTS] >= wanted.get("application/json", 0.0)
 
 
+def wants_page(headers: Headers) -> bool:
+    """Whether `Accept` prefers HTML to JSON, as browsers do."""
+    wanted = dict(_items(headers, "accept"))
+    return wanted.get("text/html", 0.0) > wanted.get("application/json", 0.0)
+
+
 def wants_job(headers: Headers) -> bool:
     return any(name == RESPOND_ASYNC for name, _ in _items(headers, "prefer"))
 
