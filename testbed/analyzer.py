@@ -107,5 +107,6 @@ def bytes_service(analyzer: BytesAnalyzer | None = None, **settings: Any) -> Ana
         settings=lambda: ServiceSettings(**settings),
         build=lambda _: analyzer or BytesAnalyzer(),
         report=BytesReport,
+        peer="audio",
         options=frozenset({"sample_rate", "policy"}),
     )

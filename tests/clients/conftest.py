@@ -24,17 +24,27 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield base
 
 
-@pytest.fixture(scope="module", params=["audio", "video", TEST_SERVICE])
-def description(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A service's kind, and the file that describes its API."""
-    services: dict[str, AnalyzerService] = {service.kind: service for service in installed_services()}
-    service = services.get(request.param) or bytes_service()
-    folder = tmp_path_factory.mktemp(request.param)
-    state = ServiceState(service, service.settings().model_copy(update={"work_dir": folder / "work"}))
+def describe(service: AnalyzerService, folder: Path, **settings: object) -> Path:
+    """The file that describes a service's API."""
+    state = ServiceState(service, service.settings().model_copy(update={"work_dir": folder / "work", **settings}))
     try:
         app = create_app(state, on_failure=lambda _: None)
     finally:
         state.close()
     file = folder / "openapi.json"
     file.write_text(json.dumps(app.openapi()))
-    return request.param, file
+    return file
+
+
+@pytest.fixture(scope="module", params=["audio", "video", TEST_SERVICE])
+def description(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A service's kind, and the file that describes its API."""
+    services: dict[str, AnalyzerService] = {service.kind: service for service in installed_services()}
+    service = services.get(request.param) or bytes_service()
+    return request.param, describe(service, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The description of the test service where it knows another one."""
+    return describe(bytes_service(), tmp_path_factory.mktemp("both"), peer_url="http://localhost:1")

@@ -53,6 +53,17 @@ def test_a_typescript_client_has_typed_reports_and_problems(description: tuple[s
     call("tsc", "--noEmit", "--strict", tmp_path / "use.ts", folder=tmp_path)
 
 
+def test_clients_tell_both_answers_from_one(both: Path, tmp_path: Path) -> None:
+    call(
+        "openapi-python-client", "generate", "--path", both, "--meta", "none", "--output-path",
+        tmp_path / "made_client", "--fail-on-warning", folder=tmp_path,
+    )  # fmt: skip
+    call("python", HERE / "use_both.py", folder=tmp_path)
+    shutil.copy(HERE / "typescript" / "use_both.ts", tmp_path)
+    call("openapi-typescript", both, "--output", tmp_path / "schema.d.ts", folder=tmp_path)
+    call("tsc", "--noEmit", "--strict", tmp_path / "use_both.ts", folder=tmp_path)
+
+
 def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
     call(
         "schemathesis", "--config-file", HERE / "schemathesis.toml", "run", f"{address}/openapi.json",

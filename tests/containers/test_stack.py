@@ -53,6 +53,18 @@ def test_only_the_services_listen_beyond_loopback() -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
 
 
+def test_each_service_asks_the_other(stack: Stack) -> None:
+    for kind in ("audio", "video"):
+        with (SAMPLES / "talk.mp4").open("rb") as file:
+            answer = httpx.post(
+                f"{stack.base(kind)}/analyze", params={"peer": "true"}, files={"file": file}, timeout=120
+            )
+        assert {name: report.get("verdict") is not None for name, report in answer.json().items()} == {
+            "audio": True,
+            "video": True,
+        }
+
+
 def test_the_demo_gets_every_verdict(stack: Stack) -> None:
     table = stack.compose("run", "--rm", "-T", "demo")
     rows = [line.split() for line in table.splitlines() if line.startswith(("upload", "s3", "queue"))]

@@ -38,6 +38,8 @@ MUTATIONS = [
     (T + "_pod.tpl", "SG_MAX_WAITING", "SG_MAX_WAIT", "pods"),
     (T + "_helpers.tpl", '"http")) "1" }}true', '"http")) "" }}true', "pods"),
     (T + "_validate.tpl", '(list "on" "true" "yes" "1")', "(list)", "pods"),
+    (T + "_helpers.tpl", '(list "" "0")', '(list "")', "pods"),
+    (T + "networkpolicy.yaml", '{{- with $peer }}\n        - podSelector', '{{- with dict }}\n        - podSelector', "access"),
     (T + "_pod.tpl", "value: 0.0.0.0", "value: 127.0.0.1", "pods"),
     (T + "_pod.tpl", "emptyDir:\n      sizeLimit: {{ .service.workDir", "emptyDir:\n      medium: Memory\n      sizeLimit: {{ .service.workDir", "pods"),
     (T + "_helpers.tpl", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "pods"),

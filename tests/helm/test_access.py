@@ -106,7 +106,26 @@ def test_egress_is_dns_and_443(case: str) -> None:
         assert not may_reach(policy, aws, 80)
         assert not may_reach(policy, "169.254.169.254", 443), "the instance metadata holds the node's role"
         assert may_reach(policy, "52.219.60.1", 443) == (case != "security")
-        assert len(policy["egress"]) == (3 if case == "any-cluster" else 2)
+        others = [rule for rule in policy["egress"][2:] if not any("podSelector" in peer for peer in rule["to"])]
+        assert len(others) == (1 if case == "any-cluster" else 0)
+
+
+@pytest.mark.parametrize(("case", "open_"), [("defaults", True), ("eks", True), ("keda-http", False)])
+def test_servers_reach_each_other_and_no_worker_does(case: str, open_: bool) -> None:
+    manifests = render(case, "http.replicas=1")
+    pods = manifests.pods()
+    for name, port in SERVICES.items():
+        (peer,) = SERVICES.keys() - {name}
+        assert may_call(manifests, peer, NAMESPACE, pods[name]["metadata"]["labels"], SERVICES[peer]) == open_
+        for worker in pods.keys() & {f"{name}-worker"}:
+            assert not may_call(manifests, peer, NAMESPACE, pods[worker]["metadata"]["labels"], SERVICES[peer])
+        own = pods[peer]["metadata"]["labels"]
+        rules = [
+            rule for rule in manifests.one("NetworkPolicy", name)["spec"]["egress"] if rule["to"][0].get("podSelector")
+        ]
+        reached = [rule["ports"] for rule in rules if matches(rule["to"][0]["podSelector"], own)]
+        assert reached == ([[{"port": SERVICES[peer], "protocol": "TCP"}]] if open_ else [])
+        assert port not in {item["port"] for rule in rules for item in rule["ports"]}
 
 
 def test_policies_can_be_left_out() -> None:

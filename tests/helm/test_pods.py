@@ -274,6 +274,33 @@ def test_jobs_on_several_servers_are_refused(values: tuple[str, ...]) -> None:
         render("defaults", JOBS_ON, *values)
 
 
+@pytest.mark.parametrize(
+    ("case", "values", "known"),
+    [
+        ("defaults", (), True),
+        ("eks", ("http.replicas=2",), True),
+        ("eks", ("http.replicas=0",), False),
+        ("keda-cpu", (), True),
+        ("keda-http", (), False),
+        ("defaults", ("http.replicas=0",), False),
+        ("defaults", ("http.peers=false",), False),
+        ("defaults", ("services.audio-analyzer.enabled=false",), False),
+    ],
+)
+def test_servers_know_each_other_where_both_answer(case: str, values: tuple[str, ...], known: bool) -> None:
+    manifests = render(case, *values)
+    peers = {"audio-analyzer": "http://video-analyzer:8001", "video-analyzer": "http://audio-analyzer:8000"}
+    for name in manifests.names("Deployment"):
+        peer = environment(manifests.pods()[name]).get("SG_PEER_URL")
+        assert peer == (peers.get(name) if known else None), name
+
+
+def test_whom_a_server_asks_may_be_said_by_hand() -> None:
+    pods = render("defaults", "services.video-analyzer.env.SG_PEER_URL=https://audio.example").pods()
+    assert environment(pods["video-analyzer"])["SG_PEER_URL"] == "https://audio.example"
+    assert environment(pods["audio-analyzer"])["SG_PEER_URL"] == "http://video-analyzer:8001"
+
+
 def test_images() -> None:
     eks, secured, fixed = (render(case).pods() for case in ("eks", "security", "none"))
     registry = "000000000000.dkr.ecr.ap-northeast-2.amazonaws.com"

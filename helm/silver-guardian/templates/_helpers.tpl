@@ -69,6 +69,22 @@ app.kubernetes.io/component: {{ .role }}
 {{- if eq (include "sg.replicas" (dict "root" . "role" "http")) "1" }}true{{ end }}
 {{- end }}
 
+{{/*
+The other service, which a server may ask about the other half of a file, as JSON {name, port}: empty where none is certain
+to answer, or where the service's own environment says whom it asks.
+*/}}
+{{- define "sg.peer" -}}
+{{- $replicas := include "sg.replicas" (dict "root" .root "role" "http") -}}
+{{- $answers := or (has "keda-cpu" .root.Values.autoscaling.modes) (not (has $replicas (list "" "0"))) -}}
+{{- $peer := dict -}}
+{{- if and .root.Values.http.peers $answers (not (hasKey .service.env "SG_PEER_URL")) -}}
+{{- range $name, $service := .root.Values.services -}}
+{{- if and $service.enabled (ne $name $.name) }}{{ $peer = dict "name" $name "port" $service.port }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{ $peer | toJson }}
+{{- end }}
+
 {{/* Whether `helm test` must bring its own server, since no server is certain to run. */}}
 {{- define "sg.testBringsServer" -}}
 {{- $replicas := include "sg.replicas" (dict "root" . "role" "http") -}}

@@ -53,6 +53,11 @@ volumeMounts:
 {{- if and (eq .role "http") (not (hasKey .service.env "SG_JOBS")) (not (include "sg.jobs" .root)) }}
 - {name: SG_JOBS, value: "off"}
 {{- end }}
+{{- if eq .role "http" }}
+{{- with include "sg.peer" . | fromJson }}
+- {name: SG_PEER_URL, value: {{ printf "http://%s:%v" .name .port | quote }}}
+{{- end }}
+{{- end }}
 {{- $allow := list }}
 {{- with include "sg.bucket" .root }}
 {{- $allow = append $allow (printf "%s/%s" . (trimSuffix "/" $.root.Values.storage.uploadsPrefix)) }}

@@ -162,7 +162,7 @@ class Report(Answer):
         return []
 
 
-def _undeclared_default(schema: dict[str, Any]) -> None:
+def undeclared_default(schema: dict[str, Any]) -> None:
     """Generated clients send every default that a description declares, as if their caller had chosen it."""
     del schema["default"]
 
@@ -177,17 +177,17 @@ class AnalysisOptions(BaseModel):
         ge=1,
         le=1_000_000,
         description="of pictures: analyse exactly one frame in N",
-        json_schema_extra=_undeclared_default,
+        json_schema_extra=undeclared_default,
     )
     policy: Policy = Field(
         default=DEFAULT_POLICY,
         description=f"the operating point that the verdict is given at; {DEFAULT_POLICY} where none is chosen",
-        json_schema_extra=_undeclared_default,
+        json_schema_extra=undeclared_default,
     )
     lang: Language | None = Field(
         default=None,
         description="the language of the answer's sentences; where none is chosen, what Accept-Language asks for",
-        json_schema_extra=_undeclared_default,
+        json_schema_extra=undeclared_default,
     )
 
 

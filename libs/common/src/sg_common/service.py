@@ -30,6 +30,7 @@ class AnalyzerService:
         build: loads the models and returns the analyzer (raises `BundleError`).
         report: the report's class, for the API description.
         options: names of the options that it makes use of; it checks the others and leaves it at that.
+        peer: the kind of the service that judges the other half of a file, where there is one.
         draw: draws what a person may look at beside a report, from the judged file, as JSON for the view; None for
             nothing.
     """
@@ -43,6 +44,7 @@ class AnalyzerService:
     report: type[Report]
     options: frozenset[str] = frozenset()
     draw: Draw | None = None
+    peer: str = ""
 
     def heeded(self, options: AnalysisOptions) -> AnalysisOptions:
         """Those of the options that change this service's answer."""

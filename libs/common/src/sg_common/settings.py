@@ -53,6 +53,12 @@ class ServiceSettings(BaseSettings):
     keep_alive_seconds: int = Field(
         default=75, ge=1, description="how long an idle connection stays open; longer than load balancers keep theirs"
     )
+    peer_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$",
+        description="address of the other service, such as http://localhost:8001: a caller may ask for both at once",
+    )
+    page: bool = Field(default=True, description="show browsers a page at / where people judge files")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level that is logged"
     )

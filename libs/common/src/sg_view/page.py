@@ -14,7 +14,7 @@ from typing import Any
 
 LANGUAGES = ("en", "ko")
 STYLES = ("vendor/uPlot.min.css", "view.css")
-SCRIPTS = ("vendor/uPlot.iife.min.js", "base.js", "charts.js", "evidence.js", "facts.js", "view.js")
+SCRIPTS = ("vendor/uPlot.iife.min.js", "base.js", "charts.js", "evidence.js", "facts.js", "player.js", "view.js")
 """In the order in which they build on each other; an entry such as `report.js` comes last."""
 POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; img-src data:; media-src blob:; base-uri 'none'; "
@@ -74,8 +74,8 @@ def render(document: Mapping[str, Any], *, title: str, plain: str, lang: str | N
         style=style,
         script=script,
         policy=POLICY.format(script=_hash(script), style=_hash(style)),
-        words=_json(words()),
-        document=_json({**document, "lang": lang}),
+        words=embedded(words()),
+        document=embedded({**document, "lang": lang}),
     )
 
 
@@ -83,6 +83,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _json(value: object) -> str:
+def embedded(value: object) -> str:
+    """A value as JSON within a <script>."""
     # Within <script> only "<" could end it; what is no Unicode in a file's name becomes JSON's own escape.
     return json.dumps(value, ensure_ascii=True).replace("<", "\\u003c")

@@ -19,8 +19,8 @@ from sg_common.cli.status import ended
 from sg_common.settings import ServiceSettings
 kinds = sys.argv[1].split(",")
 services = [
-    SimpleNamespace(kind=kind, name=kind, title=kind, port=0, settings=ServiceSettings.from_environment)
-    for kind in kinds
+    SimpleNamespace(kind=kind, name=kind, title=kind, port=0, settings=ServiceSettings.from_environment, peer=peer)
+    for kind, peer in zip(kinds, reversed(kinds))
 ]
 parser = argparse.ArgumentParser()
 add_serve_arguments(parser, services)
@@ -55,6 +55,10 @@ class Ready(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 HTTPServer((os.environ["SG_HOST"], int(os.environ["SG_PORT"])), Ready).serve_forever()
+"""
+NEIGHBOUR = """
+import os
+os.write(1, f"{os.environ['SG_PORT']} {os.environ.get('SG_PEER_URL')}\\n".encode())
 """
 FAILING = "import sys, time; time.sleep(2); sys.exit(3)"
 
@@ -140,6 +144,22 @@ def test_services_listen_where_they_are_told_to_and_say_so_once_they_are_ready(t
             process.wait(30)
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_each_service_knows_where_the_other_is(tmp_path: Path, known: bool) -> None:
+    for kind in ("quick", "slow"):
+        (tmp_path / f"{kind}_analyzer.py").write_text(NEIGHBOUR)
+    ports = (free_port(), free_port()) if known else (0, 0)
+    chosen = ["--quick-port", str(ports[0]), "--slow-port", str(ports[1]), "--host", "0.0.0.0"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SG_PEER_URL": "http://elsewhere"}
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE, "quick,slow", *chosen],
+        env=environment, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    peers = [f"http://127.0.0.1:{port}" if known else "None" for port in reversed(ports)]
+    assert sorted(done.stdout.splitlines()) == sorted(f"{port} {peer}" for port, peer in zip(ports, peers, strict=True))
+    assert "SG_PEER_URL is not heeded" in done.stderr
 
 
 def test_help_and_version_say_something(capsys: pytest.CaptureFixture[str]) -> None:

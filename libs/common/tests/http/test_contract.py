@@ -55,7 +55,8 @@ def test_the_description_names_both_bodies_and_every_status(service: Service) ->
     operation = description["paths"]["/analyze"]["post"]
     bodies = {"multipart/form-data", "application/json", "application/octet-stream"}
     assert set(operation["requestBody"]["content"]) == bodies
-    assert {parameter["name"] for parameter in operation["parameters"]} == {"sample_rate", "policy", "lang", "Prefer"}
+    names = {parameter["name"] for parameter in operation["parameters"]}
+    assert names == {"sample_rate", "policy", "lang", "peer", "Prefer"}
     assert operation["security"] == [{"ApiKey": []}, {"Bearer": []}, {}]
     listed = {"200", "202", "400", "401", "403", "404", "408", "413", "415", "422", "429", "502", "503", "504"}
     assert set(operation["responses"]) == listed

@@ -11,12 +11,14 @@ from typing import get_args
 import numpy as np
 import pytest
 import sg_view
+from sg_common.errors import failures
 from sg_common.verdict import Policy, Verdict
 from sg_view.page import SCRIPTS, STYLES, asset, render, words
 from sg_view.pictures import jpeg_address
+from sg_view.site import SITE_SCRIPTS
 
 STATIC = Path(sg_view.__file__).parent / "static"
-OWN = [*(name for name in SCRIPTS if "/" not in name), "report.js"]
+OWN = [*(name for name in SITE_SCRIPTS if "/" not in name), "report.js"]
 
 
 def used_keys() -> tuple[set[str], set[str]]:
@@ -47,6 +49,9 @@ def test_every_word_has_a_use_and_every_use_a_word() -> None:
     assert unused <= {"language"}
     assert keys >= {f"verdict.{verdict}" for verdict in Verdict}
     assert keys >= {f"policy.{policy}" for policy in get_args(Policy)}
+    # What an upload from a page can't meet.
+    others = {"encoded-body", "storage-unavailable", "queue-unavailable", "cancelled"}
+    assert keys >= {f"problem.{failure.code}" for failure in failures() if failure.code not in others}
 
 
 def test_what_was_taken_over_is_unchanged() -> None:

@@ -39,5 +39,6 @@ SERVICE = AnalyzerService(
     build=build,
     report=AudioReport,
     draw=draw,
+    peer="video",
     options=frozenset({"policy"}),
 )

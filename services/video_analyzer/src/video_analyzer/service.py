@@ -39,5 +39,6 @@ SERVICE = AnalyzerService(
     build=build,
     report=VideoReport,
     draw=draw,
+    peer="audio",
     options=frozenset({"sample_rate", "policy"}),
 )

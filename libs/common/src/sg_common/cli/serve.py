@@ -44,10 +44,16 @@ class _Place:
         finally:
             connection.close()
 
+    @property
+    def address(self) -> str:
+        """The service's address on this machine."""
+        host = _ANY.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
     def __str__(self) -> str:
         local = self.host in _ANY or self.host in ("127.0.0.1", "::1")
-        host = "localhost" if local else f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.service.name}: serving on http://{host}:{self.port} (its page for callers: /docs)"
+        address = f"http://localhost:{self.port}" if local else self.address
+        return f"{self.service.name}: serving on {address} (open it in a browser; for callers: /docs)"
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser, services: Sequence[AnalyzerService]) -> None:
@@ -82,9 +88,10 @@ def run_serve(services: Sequence[AnalyzerService], options: argparse.Namespace) 
     with ExitStack() as held:
         for place in places:
             place.check(held)
-    if "SG_PORT" in os.environ:
-        names = ", ".join(map(_option, services))
-        print(f"SG_PORT is not heeded here, where each service has a port of its own: {names}", file=sys.stderr)
+    names = ", ".join(map(_option, services))
+    for variable, what in (("SG_PORT", "a port"), ("SG_PEER_URL", "a peer")):
+        if variable in os.environ:
+            print(f"{variable} is not heeded here, where each service has {what} of its own: {names}", file=sys.stderr)
 
     children: list[subprocess.Popen[bytes]] = []
     told_to_end = False
@@ -98,7 +105,7 @@ def run_serve(services: Sequence[AnalyzerService], options: argparse.Namespace) 
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    children.extend(map(_start, places))
+    children.extend(_start(place, _peer_of(place, places)) for place in places)
     loading = [place for place in places if place.port]
     while all(child.poll() is None for child in children):
         for place in [place for place in loading if place.ready()]:
@@ -111,13 +118,21 @@ def run_serve(services: Sequence[AnalyzerService], options: argparse.Namespace) 
     return max(_status(child.wait()) for child in children)
 
 
-def _start(place: _Place) -> subprocess.Popen[bytes]:
+def _peer_of(place: _Place, places: Sequence[_Place]) -> _Place | None:
+    """Where the service listens that judges the other half of a file; a port that the system chooses is not known."""
+    return next((other for other in places if other.service.kind == place.service.peer and other.port), None)
+
+
+def _start(place: _Place, peer: _Place | None) -> subprocess.Popen[bytes]:
     environment = {
         "SG_LOG_FORMAT": "text" if sys.stderr.isatty() else "json",
         **os.environ,
         "SG_HOST": place.host,
         "SG_PORT": str(place.port),
     }
+    environment.pop("SG_PEER_URL", None)
+    if peer is not None:
+        environment["SG_PEER_URL"] = peer.address
     return subprocess.Popen([sys.executable, "-m", f"{place.service.kind}_analyzer", "serve"], env=environment)
 
 

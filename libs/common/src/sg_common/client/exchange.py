@@ -20,12 +20,11 @@ import httpx
 from sg_common.analysis import Report
 from sg_common.backoff import doubled
 from sg_common.client.reports import read_report
-from sg_common.errors import DeadlineExceeded, MalformedRequest, ServiceError, UnexpectedFailure, failures
+from sg_common.errors import DeadlineExceeded, MalformedRequest, ServiceError, UnexpectedFailure
 from sg_common.jobs import JobDocument, JobStatus
-from sg_common.problem import MEDIA_TYPE, Problem
+from sg_common.problem import MEDIA_TYPE, Problem, failure_as, failure_of
 
 T = TypeVar("T")
-E = TypeVar("E", bound=ServiceError)
 Media = str | PathLike[str]
 
 PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
@@ -170,26 +169,6 @@ def strange(answer: httpx.Response) -> UnexpectedFailure:
     """The failure where an answer is none of a service's: perhaps the address is another's."""
     detail = f"{answer.url.host} answered {answer.request.method} {answer.url.path} in a way that no service does"
     return failure_as(UnexpectedFailure, detail)
-
-
-def failure_as(kind: type[E], detail: str, retry_after: int | None = None) -> E:
-    """A failure as another process tells it: not all are made of a sentence where they happen."""
-    error = kind.__new__(kind)
-    ServiceError.__init__(error, detail, retry_after=retry_after)
-    return error
-
-
-def failure_of(problem: Problem, retry_after: int | None = None) -> ServiceError:
-    """The failure that a problem document tells of, of the class that its code has in `sg_common.errors`."""
-    kinds = list(failures())
-    alike = [kind for kind in kinds if kind.code == problem.code] or [
-        kind for kind in kinds if kind.status == problem.status
-    ]
-    other: type[ServiceError] = MalformedRequest if 400 <= problem.status < 500 else UnexpectedFailure
-    error = failure_as(alike[0] if alike else other, problem.detail, retry_after)
-    if problem.request_id:
-        error.add_note(f"request id {problem.request_id}")
-    return error
 
 
 def _failure(answer: httpx.Response, wait: float | None) -> ServiceError:

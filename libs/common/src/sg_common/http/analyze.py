@@ -7,14 +7,14 @@ import time
 from fastapi import Request
 from fastapi.responses import Response
 
-from sg_common.http.events import event_stream
+from sg_common.http.both import answer_both
+from sg_common.http.events import Work, event_stream
 from sg_common.http.failures import counted
 from sg_common.http.job_routes import accepted
 from sg_common.http.judging import Judging
 from sg_common.http.preferences import wants_events, wants_job
 from sg_common.http.receive import gone, receive
 from sg_common.http.state import ServiceState
-from sg_common.words.languages import SOURCE
 
 
 async def answer(state: ServiceState, request: Request) -> Response:
@@ -27,10 +27,13 @@ async def answer(state: ServiceState, request: Request) -> Response:
             started = time.perf_counter()
             asked = await receive(state, request, folder / "media")
         judging = Judging(state, analyzer, ticket, asked, started)
+        if asked.options.peer:
+            return await answer_both(state, judging, ticket, asked, request)
         if wants_events(request.headers):
-            return event_stream(judging, request)
+            work = judging.start(lambda: gone(request))
+            return event_stream([Work(work, lambda: judging.progress)])
         if state.jobs is not None and wants_job(request.headers):
             return accepted(await state.jobs.take(judging), request)
         report = await judging.report(lambda: gone(request))
-    headers = {"Content-Language": asked.options.lang or SOURCE, "Vary": "Accept-Language"}
+    headers = {"Content-Language": asked.language, "Vary": "Accept-Language"}
     return Response(report.model_dump_json(), headers=headers, media_type="application/json")

@@ -8,9 +8,11 @@ from functools import partial
 from fastapi import Depends, FastAPI, Request, Response
 
 from sg_common.http.analyze import answer
+from sg_common.http.both import both_class
 from sg_common.http.description import FAILURES, MODELS, answers, operation, security
 from sg_common.http.job_routes import add_job_routes, document_class
 from sg_common.http.keys import authenticator
+from sg_common.http.page import Page
 from sg_common.http.state import ServiceState
 from sg_common.service import AnalyzerService
 from sg_common.serving.probes import probed_app
@@ -25,17 +27,19 @@ def create_app(state: ServiceState, on_failure: Callable[[Exception], None]) -> 
     Args:
         on_failure: told why the service can't work, such as a model bundle that is refused.
     """
-    app = probed_app(state, on_failure)
+    page = Page(state) if state.settings.page else None
+    app = probed_app(state, on_failure, None if page is None else page.front)
     keys = state.settings.api_keys
     report = state.service.report
     job = None if state.jobs is None else document_class(report)
+    both = None if state.peer is None else both_class(report, state.service.kind, state.peer.kind)
     authentication = Depends(authenticator(keys))
     name_models(app, *MODELS)
 
     @app.post(
         "/analyze",
         summary="Judge one media file",
-        response_model=report,
+        response_model=report if both is None else report | both,
         responses={**answers(job), **described(*FAILURES)},
         dependencies=[authentication],
         openapi_extra=operation(keys=bool(keys), jobs=job is not None),
@@ -43,6 +47,8 @@ def create_app(state: ServiceState, on_failure: Callable[[Exception], None]) -> 
     async def analyze(request: Request) -> Response:
         return await answer(state, request)
 
+    if page is not None:
+        page.add_assets(app)
     if state.jobs is not None and job is not None:
         add_job_routes(app, state.jobs, job, authentication, security(keys=bool(keys)))
     return app

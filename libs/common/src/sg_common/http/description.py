@@ -6,12 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sg_common.analysis import AnalysisOptions
 from sg_common.errors import Cancelled, QueueUnavailable, UnexpectedFailure, failures
 from sg_common.http.preferences import EVENTS, RESPOND_ASYNC
 from sg_common.jobs import JobDocument, StageProgress
 from sg_common.serving.problems import reference
-from sg_common.sources.request import S3Request, UrlRequest
+from sg_common.sources.request import AskedOptions, S3Request, UrlRequest
 
 FAILURES = [kind for kind in failures() if kind not in (Cancelled, QueueUnavailable, UnexpectedFailure)]
 """What a caller may be answered instead of a report; anything else is a bug."""
@@ -24,11 +23,11 @@ def _as_text(schema: dict[str, Any]) -> None:
 
 
 def _options_as_text(schema: dict[str, Any]) -> None:
-    for name in AnalysisOptions.model_fields:
+    for name in AskedOptions.model_fields:
         _as_text(schema["properties"][name])
 
 
-class AnalyzeForm(AnalysisOptions):
+class AnalyzeForm(AskedOptions):
     """A form with the file and the options."""
 
     model_config = ConfigDict(json_schema_extra=_options_as_text)
@@ -37,7 +36,7 @@ class AnalyzeForm(AnalysisOptions):
 
 
 def _parameters() -> list[dict[str, Any]]:
-    properties = AnalysisOptions.model_json_schema()["properties"]
+    properties = AskedOptions.model_json_schema()["properties"]
     for schema in properties.values():
         _as_text(schema)
     return [
@@ -68,7 +67,7 @@ def answers(job: type[JobDocument[Any]] | None) -> dict[int | str, dict[str, Any
     """
     events = (
         "To `Accept: text/event-stream`: events `progress` (a StageProgress), then one `result` (the report) or "
-        "`problem` (a Problem)."
+        "`problem` (a Problem); with `peer`, one of each service, which their `service` names."
     )
     described: dict[int | str, dict[str, Any]] = {
         200: {"description": f"The report. {events}", "content": {EVENTS: {"schema": {"type": "string"}}}}

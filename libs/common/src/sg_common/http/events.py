@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from fastapi import Request
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 
-from sg_common.analysis import Report
 from sg_common.http.failures import as_failure
-from sg_common.http.judging import Judging
-from sg_common.http.receive import gone
 from sg_common.jobs import StageProgress
 from sg_common.problem import Problem
 
@@ -23,33 +22,54 @@ KEEP_ALIVE_SECONDS = 15.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def event_stream(judging: Judging, request: Request) -> EventSourceResponse:
-    """Begin to judge, and tell how it goes. A caller who leaves cancels the work."""
-    work = judging.start(lambda: gone(request))
-    return EventSourceResponse(_events(judging, work), headers=HEADERS)
+@dataclass
+class Work:
+    """Work that is told of: `service` names it where there are several."""
+
+    task: asyncio.Task[Any]
+    progress: Callable[[], StageProgress]
+    service: str | None = None
+    over: bool = field(default=False, init=False)
+    _told: StageProgress | None = field(default=None, init=False)
+
+    def event(self) -> bytes | None:
+        """What is new; None where nothing is. It is over once it has told its outcome."""
+        if self.task.done():
+            self.over = True
+            try:
+                return self._event("result", self.task.result())
+            except Exception as error:
+                return self._event("problem", Problem.of(as_failure(error)))
+        if (progress := self.progress()) == self._told:
+            return None
+        self._told = progress
+        return self._event("progress", progress)
+
+    def _event(self, name: str, data: BaseModel) -> bytes:
+        text = data.model_dump_json()
+        if self.service is not None:
+            text = json.dumps({"service": self.service, **json.loads(text)}, ensure_ascii=False)
+        return format_sse_event(event=name, data_str=text)
 
 
-async def _events(judging: Judging, work: asyncio.Task[Report]) -> AsyncIterator[bytes]:
-    told: StageProgress | None = None
+def event_stream(works: Sequence[Work]) -> EventSourceResponse:
+    """Tell how works go that have begun: `progress`, then one `result` or `problem` of each. To leave cancels them."""
+    return EventSourceResponse(_events(works), headers=HEADERS)
+
+
+async def _events(works: Sequence[Work]) -> AsyncIterator[bytes]:
     silent = 0.0
     try:
-        while not work.done():
-            progress = judging.progress
-            if progress != told:
-                yield _event("progress", progress)
-                told, silent = progress, 0.0
-            elif silent >= KEEP_ALIVE_SECONDS:
+        while unfinished := [work for work in works if not work.over]:
+            for event in filter(None, [work.event() for work in unfinished]):
+                yield event
+                silent = 0.0
+            if silent >= KEEP_ALIVE_SECONDS:
                 yield KEEPALIVE_COMMENT
                 silent = 0.0
-            await asyncio.wait({work}, timeout=LOOK_SECONDS)
-            silent += LOOK_SECONDS
-        try:
-            yield _event("result", work.result())
-        except Exception as error:
-            yield _event("problem", Problem.of(as_failure(error)))
+            if tasks := [work.task for work in unfinished if not work.over]:
+                await asyncio.wait(tasks, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                silent += LOOK_SECONDS
     finally:
-        work.cancel()
-
-
-def _event(name: str, data: BaseModel) -> bytes:
-    return format_sse_event(event=name, data_str=data.model_dump_json())
+        for work in works:
+            work.task.cancel()

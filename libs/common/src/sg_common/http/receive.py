@@ -11,13 +11,15 @@ from typing import Any
 
 from fastapi import Request
 
-from sg_common.analysis import AnalysisOptions, Job
+from sg_common.analysis import Job
 from sg_common.aws.objects import S3Object
 from sg_common.errors import EncodedBody, InvalidOption, MalformedRequest
+from sg_common.http import preferences
+from sg_common.http.peer import Peer
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_body, receive_form
-from sg_common.sources.request import S3Request, UrlRequest, read_options, read_request
-from sg_common.words.languages import accepted
+from sg_common.sources.request import AskedOptions, S3Request, UrlRequest, read_asked, read_request
+from sg_common.words.languages import SOURCE, Language
 
 MAX_JSON_BYTES = 64 * 1024
 
@@ -29,13 +31,19 @@ class Asked:
     Attributes:
         source: where its file comes from: `upload`, `s3` or `url`.
         path: where its file is, or will be when it has been fetched.
+        options: `lang` is always among them.
         fetch: brings the file; None where it came with the request.
     """
 
     source: str
     path: Path
-    options: AnalysisOptions
+    options: AskedOptions
     fetch: Callable[[Job], None] | None = None
+
+    @property
+    def language(self) -> Language:
+        """That of the answer's sentences."""
+        return self.options.lang or SOURCE
 
 
 async def receive(state: ServiceState, request: Request, path: Path) -> Asked:
@@ -45,8 +53,8 @@ async def receive(state: ServiceState, request: Request, path: Path) -> Asked:
         ServiceError: as in `sg_common.errors`.
     """
     asked = await _receive(state, request, path)
-    lang = asked.options.lang or accepted(",".join(request.headers.getlist("accept-language")))
-    return replace(asked, options=asked.options.model_copy(update={"lang": lang}))
+    language = asked.options.lang or preferences.language(request.headers)
+    return replace(asked, options=asked.options.model_copy(update={"lang": language}))
 
 
 async def _receive(state: ServiceState, request: Request, path: Path) -> Asked:
@@ -54,13 +62,14 @@ async def _receive(state: ServiceState, request: Request, path: Path) -> Asked:
     if encoding not in ("", "identity"):
         raise EncodedBody(f"the body is sent with Content-Encoding: {encoding[:100]}; send the file as it is, without")
     asked = _query_options(request)
+    check_peer(state, asked)
     settings = state.settings
     limits = UploadLimits(
         settings.max_upload_bytes, settings.upload_stall_seconds, settings.upload_min_bytes_per_second
     )
     match request.headers.get("content-type", "").partition(";")[0].strip().lower():
         case "multipart/form-data":
-            return Asked("upload", path, _joined(asked, read_options(await receive_form(request, path, limits))))
+            return Asked("upload", path, _joined(state, asked, read_asked(await receive_form(request, path, limits))))
         case "application/json":
             return await _named(state, request, path, asked)
         case _:
@@ -69,29 +78,45 @@ async def _receive(state: ServiceState, request: Request, path: Path) -> Asked:
             return Asked("upload", path, asked)
 
 
-async def _named(state: ServiceState, request: Request, path: Path, asked: AnalysisOptions) -> Asked:
+def check_peer(state: ServiceState, options: AskedOptions) -> Peer | None:
+    """The other service, where the caller asks for both.
+
+    Raises:
+        InvalidOption: this one knows of no other.
+    """
+    if not options.peer:
+        return None
+    if state.peer is None:
+        raise InvalidOption("peer: this service knows of no other; its operator sets SG_PEER_URL")
+    return state.peer
+
+
+async def _named(state: ServiceState, request: Request, path: Path, asked: AskedOptions) -> Asked:
     """What the JSON body names."""
     value = await _read_json(request, state.settings.upload_stall_seconds)
     if isinstance(value, dict) and "url" in value:
         url = read_request(UrlRequest, value)
-        return Asked("url", path, _joined(asked, url.options()), lambda job: state.urls.fetch(url.url, path, job))
+        return Asked("url", path, _joined(state, asked, url), lambda job: state.urls.fetch(url.url, path, job))
     body = read_request(S3Request, value)
     target = S3Object(body.s3_bucket, body.s3_key)
-    return Asked("s3", path, _joined(asked, body.options()), lambda job: state.s3.fetch(target, path, job))
+    return Asked("s3", path, _joined(state, asked, body), lambda job: state.s3.fetch(target, path, job))
 
 
-def _query_options(request: Request) -> AnalysisOptions:
+def _query_options(request: Request) -> AskedOptions:
     given = request.query_params.multi_items()
     texts = dict(given)
     if len(texts) < len(given):
         raise InvalidOption("an option is given twice in the query; send it once")
-    return read_options(texts)
+    return read_asked(texts)
 
 
-def _joined(query: AnalysisOptions, body: AnalysisOptions) -> AnalysisOptions:
-    if twice := query.model_fields_set & body.model_fields_set:
+def _joined(state: ServiceState, query: AskedOptions, body: AskedOptions) -> AskedOptions:
+    given = body.chosen()
+    if twice := query.model_fields_set & given.keys():
         raise InvalidOption(f"{min(twice)}: given in the query and in the body; send it once")
-    return query.model_copy(update=body.model_dump(exclude_unset=True))
+    joined = query.model_copy(update=given)
+    check_peer(state, joined)
+    return joined
 
 
 async def _read_json(request: Request, within_seconds: float) -> Any:

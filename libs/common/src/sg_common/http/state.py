@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from sg_common.errors import SettingsError, Unavailable
 from sg_common.http.job_store import JobStore
 from sg_common.http.jobs import Jobs
-from sg_common.http.pool import AnalysisPool
+from sg_common.http.peer import Peer
+from sg_common.http.pool import DEADLINE_GRACE_SECONDS, AnalysisPool
 from sg_common.service import AnalyzerService
 from sg_common.serving.host import ServiceHost
 from sg_common.settings import ServiceSettings
@@ -24,11 +25,16 @@ class ServiceState(ServiceHost):
     def __init__(self, service: AnalyzerService, settings: ServiceSettings) -> None:
         super().__init__(service, settings)
         self.pool = AnalysisPool(settings.concurrency(), settings.max_waiting, self.metrics)
+        self.peer = Peer(service.peer, settings.peer_url, self._peer_seconds()) if settings.peer_url else None
         try:
             self.jobs = self._open_jobs() if settings.jobs else None
         except BaseException:
             super().close()
             raise
+
+    def _peer_seconds(self) -> float:
+        # As long as an own analysis may take: the peer tells its own lateness.
+        return self.settings.request_timeout_seconds + DEADLINE_GRACE_SECONDS
 
     def _open_jobs(self) -> Jobs:
         path = self.settings.work_folder(self.service.kind) / f"jobs-{self.service.kind}.sqlite3"
@@ -42,6 +48,8 @@ class ServiceState(ServiceHost):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            if self.peer is not None:
+                stack.push_async_callback(self.peer.close)
             if self.jobs is not None:
                 await stack.enter_async_context(self.jobs.running())
             yield

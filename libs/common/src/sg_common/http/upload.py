@@ -15,9 +15,8 @@ from streaming_form_data.parser import UnexpectedPartException
 from streaming_form_data.targets import FileTarget, ValueTarget
 from streaming_form_data.validators import MaxSizeValidator, ValidationError
 
-from sg_common.analysis import AnalysisOptions
 from sg_common.errors import Cancelled, LimitExceeded, MalformedRequest, UploadTimeout
-from sg_common.sources.request import unknown_option
+from sg_common.sources.request import AskedOptions, unknown_option
 from sg_common.sources.workspace import work_file_errors
 
 MAX_FIELD_BYTES = 1024
@@ -88,7 +87,7 @@ async def receive_form(request: Request, path: Path, limits: UploadLimits) -> di
         raise MalformedRequest("a multipart/form-data request needs a boundary in its Content-Type") from error
     file = _File(path, limits.max_bytes)
     parser.register("file", file)
-    options = {name: _Value(name) for name in AnalysisOptions.model_fields}
+    options = {name: _Value(name) for name in AskedOptions.model_fields}
     for name, value in options.items():
         parser.register(name, value)
     try:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
@@ -45,11 +45,16 @@ class Readiness(BaseModel):
     model: LoadedModel
 
 
-def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> FastAPI:
+Front = Callable[[Request], Response | None]
+"""What `/` answers to some callers instead of its JSON; None to the others."""
+
+
+def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None], front: Front | None = None) -> FastAPI:
     """An application with the house's errors and probes, in which the host lives; `app.state.service` is the host.
 
     Args:
         on_failure: told why the service can't work, such as a model bundle that is refused.
+        front: what `/` shows to people.
     """
     service = host.service
 
@@ -74,7 +79,7 @@ def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> Fa
     app.state.service = host
     install_problem_handlers(app)
     name_models(app, Problem)
-    _add_probes(app, host)
+    _add_probes(app, host, front)
     add_docs(app)
     # The last one added is the first to see a request.
     app.add_middleware(BugsAsProblems)
@@ -91,12 +96,16 @@ def probed_app(host: ServiceHost, on_failure: Callable[[Exception], None]) -> Fa
     return app
 
 
-def _add_probes(app: FastAPI, host: ServiceHost) -> None:
+def _add_probes(app: FastAPI, host: ServiceHost, front: Front | None) -> None:
     service = host.service
     unavailable = described(Unavailable)
 
-    @app.get("/", summary="Service, version and status")
-    async def service_info() -> ServiceInfo:
+    @app.get("/", summary="Service, version and status", response_model=ServiceInfo)
+    async def service_info(request: Request, response: Response) -> ServiceInfo | Response:
+        if front is not None:
+            response.headers["Vary"] = "Accept"
+            if (shown := front(request)) is not None:
+                return shown
         return ServiceInfo(service=service.name, version=service.version, status=host.status)
 
     @app.get("/health", summary="Liveness: the process answers", responses=unavailable)

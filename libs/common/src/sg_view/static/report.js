@@ -11,9 +11,8 @@
   const root = document.getElementById("view");
   const preferred = shown.lang ?? navigator.language.slice(0, 2);
   let language = preferred in words ? preferred : "en";
-  let media = null;
+  let player = null;
   let note = null;
-  let stopAt = null;
 
   const judged = (shown.results ?? []).find(({ report }) => report)?.report;
   const seen = (shown.results ?? []).some(({ kind, report }) => kind === "video" && report);
@@ -23,27 +22,14 @@
     return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   };
 
-  const play = (start, end) => {
-    stopAt = end;
-    media.currentTime = start;
-    media.play();
-    media.scrollIntoView({ block: "nearest" });
-  };
-
   const open = async (file) => {
-    media = null;
+    player = null;
     note = "other_file";
     const checked = globalThis.crypto?.subtle && file.size <= HASHED;
     if (file.size === (shown.file.bytes ?? file.size) && (!checked || (await hash(file)) === judged.sha256)) {
       note = checked ? "same_file" : null;
-      media = element(seen ? "video" : "audio", { controls: true, src: URL.createObjectURL(file) });
-      media.addEventListener("timeupdate", () => {
-        if (stopAt === null || media.currentTime < stopAt) return;
-        stopAt = null;
-        media.pause();
-      });
-      media.addEventListener("error", () => {
-        media = null;
+      player = view.player(file, seen, () => {
+        player = null;
         note = "cannot_play";
         show();
       });
@@ -52,7 +38,7 @@
     root.querySelector(".player input").focus();
   };
 
-  const player = (say) =>
+  const playerPart = (say) =>
     element(
       "section",
       { class: "player" },
@@ -64,15 +50,15 @@
         element("input", { type: "file", "aria-describedby": "player-hint", change: (event) => event.target.files[0] && open(event.target.files[0]) }),
       ),
       element("p", { role: "status" }, note ? say(note) : ""),
-      media,
+      player?.media,
     );
 
   const show = () =>
     view.show(root, shown, {
       words,
       language,
-      play: media && play,
-      extra: judged ? player : null,
+      play: player?.play ?? null,
+      extra: judged ? playerPart : null,
       onLanguage: (code) => {
         language = code;
       },

@@ -4,6 +4,16 @@
   const view = window.SilverGuardian;
   const { element } = view;
 
+  /** The code of a failure, whether told by a problem document or by the command line. */
+  view.problemCode = ({ code, type }) => code ?? String(type).split(":").pop();
+
+  /** A failure in plain words, and in the service's own, which say more. */
+  view.problem = (say, problem) => {
+    const code = view.problemCode(problem);
+    const plain = say.knows(`problem.${code}`) ? element("p", {}, say(`problem.${code}`)) : null;
+    return [plain, problem.detail ? element("p", { class: plain ? "soft" : null, lang: "en" }, problem.detail) : null].filter(Boolean);
+  };
+
   const known = (say, prefix, kind) => (say.knows(`${prefix}.${kind}`) ? say(`${prefix}.${kind}`) : kind);
 
   /** One expert's result; `finish` draws what needs a place on the page. */
@@ -16,7 +26,7 @@
       say.knows(`question.${kind}`) ? element("p", { class: "soft" }, say(`question.${kind}`)) : null,
     );
     if (!report) {
-      holder.append(element("p", {}, problem?.detail ?? ""));
+      holder.append(...view.problem(say, problem));
       return { holder, finish: () => {} };
     }
     const { summary, group, list } = view.told(say, language, report);
@@ -69,7 +79,8 @@
       ),
     );
 
-  const languageChoice = (say, words, language, change) =>
+  /** Where the reader chooses the language of the words around an answer. */
+  view.languageChoice = (say, words, language, change) =>
     element(
       "label",
       { class: "language" },
@@ -87,10 +98,11 @@
    *
    * @param {object} shown the document, as `sg_view.page.render` describes it.
    * @param {object} options `words` by language; `language`; `play(start, end)` where the media are at hand, `end` null
-   *   to play on; `extra(say)`: an element between the title and the results; `onLanguage(code)`.
+   *   to play on; `extra(say)`: an element between the title and the results, `after(say)`: one behind them;
+   *   `onLanguage(code)`.
    */
   view.show = (root, shown, options) => {
-    const { words, play = null, extra = null } = options;
+    const { words, play = null, extra = null, after = null } = options;
     const language = options.language in words ? options.language : Object.keys(words)[0];
     const say = view.speaker(words[language]);
     document.documentElement.lang = language;
@@ -110,11 +122,12 @@
           "header",
           { class: "top" },
           element("h1", {}, title),
-          languageChoice(say, words, language, change),
+          view.languageChoice(say, words, language, change),
           element("p", { class: "soft" }, say("evidence_not_proof")),
         ),
         ...[extra?.(say), shown.index ? indexPart(say, shown.index) : null].filter(Boolean),
         element("div", { class: "results" }, parts.map(({ holder }) => holder)),
+        ...[after?.(say)].filter(Boolean),
         element("footer", {}, shown.made ? element("p", { class: "soft" }, say("made", { time: shown.made })) : ""),
       ),
     );
