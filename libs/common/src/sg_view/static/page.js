@@ -61,11 +61,11 @@
       },
       ended: (problem) => {
         state.cancel = null;
-        const [first, ...others] = outcomes.values();
-        const alike = others.every((other) => other.problem && view.problemCode(other.problem) === view.problemCode(first.problem));
+        const problems = [...outcomes.values()].map(({ problem: own }) => own).filter(Boolean);
+        const alike = new Set(problems.map(view.problemCode)).size === 1 && problems.length === outcomes.size;
         if (problem) fail(problem);
         else if (wanted.some((kind) => !outcomes.has(kind))) fail({ code: "broken-off", detail: "" });
-        else if (first.problem && alike) fail(first.problem);
+        else if (alike) fail(problems[0]);
         else reveal(wanted.map((kind) => outcomes.get(kind)), going);
       },
     };
