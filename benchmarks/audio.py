@@ -2,7 +2,8 @@
 
     python -m benchmarks.audio [--model-dir models/audio] [--hours 2]
 
-The recording is synthetic speech (eSpeak NG) as 48 kHz stereo AAC in an MP4 file, as a telephone's camera records it.
+The recording is synthetic speech (eSpeak NG) as 48 kHz stereo AAC in an MP4 file, as a telephone's camera records it;
+the call has a person on each channel, who take turns.
 CPU seconds are user and system time of the service and its decoder child, so they do not depend on the cores at hand.
 """
 
@@ -36,7 +37,9 @@ from sg_common.media import open_audio
 from testbed.speech import RATE, speech
 
 MINUTES = 10
-"""Length of the recording that the stages are measured on."""
+"""Length of the recordings that the stages are measured on."""
+TURN_SECONDS = 5
+"""How long each speaks in the call with a person on each channel."""
 
 
 def cpu_seconds() -> float:
@@ -52,17 +55,24 @@ def measure(work: Callable[[], object]) -> float:
     return (cpu_seconds() - start) / MINUTES
 
 
-def encode(path: Path) -> None:
-    """Write the recording of `MINUTES`."""
+def recordings() -> tuple[Samples, Samples]:
+    """Of `MINUTES` in two channels (2, T): one voice on both, and two people who take turns on a channel each."""
+    one = speech(60 * MINUTES)
+    turns = np.arange(one.size) // (TURN_SECONDS * RATE) % 2
+    return np.stack([one, one]), np.stack([turns * one, (1 - turns) * one])
+
+
+def encode(path: Path, samples: Samples) -> None:
+    """Write channels (2, T) at `RATE`."""
     with av.open(str(path), "w") as output:
         stream = output.add_stream("aac", rate=48000)
         assert isinstance(stream, AudioStream)
         stream.layout = "stereo"
         stream.bit_rate = 128_000
         resampler = av.AudioResampler("fltp", "stereo", 48000)
-        samples = speech(60 * MINUTES)
-        for start in range(0, len(samples), 4096):
-            frame = AudioFrame.from_ndarray(samples[None, start : start + 4096], format="flt", layout="mono")
+        for start in range(0, samples.shape[1], 4096):
+            part = np.ascontiguousarray(samples[:, start : start + 4096], np.float32)
+            frame = AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
             frame.sample_rate = RATE
             for resampled in resampler.resample(frame):
                 output.mux(stream.encode(resampled))
@@ -126,8 +136,8 @@ def decoded(path: Path, settings: AudioSettings) -> list[Samples]:
         return [block.mean(axis=0) for block in reader]
 
 
-def stages(path: Path, settings: AudioSettings) -> dict[str, float]:
-    """CPU seconds per minute of speech."""
+def stages(path: Path, call: Path, settings: AudioSettings) -> dict[str, float]:
+    """CPU seconds per minute of speech, of one voice and of a call with a person on each channel."""
     runtime = settings.runtime()
     vad_dir = settings.voice_activity_dir or settings.bundle_dir("voice_activity")
     voice_activity = VoiceActivity.load(vad_dir, runtime)
@@ -151,6 +161,7 @@ def stages(path: Path, settings: AudioSettings) -> dict[str, float]:
         "speech detection": measure(find_speech),
         "model": measure(lambda: [model.logits(windows[i : i + size]) for i in range(0, len(windows), size)]),
         "whole analysis": measure(lambda: analyzer.analyze(path, AnalysisOptions(), Job())),
+        "whole analysis of a call": measure(lambda: analyzer.analyze(call, AnalysisOptions(), Job())),
     }
     return {f"{model.info.name} {model.info.version} {model.info.variant}": 0.0, **result}
 
@@ -192,9 +203,10 @@ def main() -> None:
         return
     print(f"CPU: {cpu_name()}; numpy {np.__version__}, PyAV {av.__version__}")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "speech.mp4"
-        encode(path)
-        for name, value in stages(path, settings).items():
+        path, call = Path(folder) / "speech.mp4", Path(folder) / "call.mp4"
+        for recording, samples in zip((path, call), recordings(), strict=True):
+            encode(recording, samples)
+        for name, value in stages(path, call, settings).items():
             print(f"{name:28s} {value:.3f} CPU s per minute of speech" if value else name, flush=True)
         if not arguments.hours:
             return

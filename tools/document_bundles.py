@@ -38,6 +38,15 @@ nothing else. A variant is passed over where the CPU lacks what it `requires`, w
 **Probability** = sigmoid(logit / temperature + bias), to four digits. `thresholds` make verdicts of it; they are those
 of the default policy, `low_false_alarm`. `operating_points` may say, for each policy, other thresholds and what they
 are worth.
+
+**Voices.** `speech` and `stretches` of an `audio-deepfake` bundle make its probabilities know how much they rest on. An
+entry of `speech` stands in for the common temperature and bias from its `seconds` of speech on. A stretch of n of the
+file's N windows has the evidence
+
+    level + (mean logit - level) * sqrt((between + within) / (between + within / n)) - chances * log(N / n)
+
+and the probability sigmoid(evidence / temperature + bias). It counts from 0.5 on; [audio.md](audio.md) says how.
+`python -m training.audio calls` measures both ([own-detector.md](own-detector.md)).
 """
 
 

@@ -2,6 +2,7 @@
 
 AUDIO_MADE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/silver-guardian/audio/synthesized
 AUDIO_DATA ?= $(DATA)/audio
+AUDIO_CALLS ?= $(DATA)/calls
 AUDIO_BUNDLE ?= models/audio
 AUDIO := $(PYTHON_TRAINING) -m training.audio
 # The first folder is judged; AUDIO_DATA may name several.
@@ -13,12 +14,16 @@ train-audio:  ## train the audio detector on $(DATA)/audio and write models/audi
 	$(AUDIO) train $(AUDIO_CORPORA) --data $(AUDIO_MADE)
 	$(AUDIO) export $(AUDIO_CORPORA) --data $(AUDIO_MADE) --bundle $(AUDIO_BUNDLE)
 	$(AUDIO) calibrate $(AUDIO_CORPORA) --bundle $(AUDIO_BUNDLE)
+	$(AUDIO) calls --data $(firstword $(AUDIO_DATA)) --data $(AUDIO_CALLS) --bundle $(AUDIO_BUNDLE) --write
 	$(AUDIO) evaluate $(AUDIO_CORPORA) --data $(AUDIO_MADE) --bundle $(AUDIO_BUNDLE) --write
 
 evaluate-audio:  ## judge the shipped audio detector on its held-out folds
 	$(AUDIO) evaluate $(AUDIO_CORPORA) --data $(AUDIO_MADE) --bundle $(AUDIO_BUNDLE)
 
+calibrate-calls:  ## set what voices, stretches and policies are worth on $(DATA)/audio and $(DATA)/calls, and write the card's tables
+	$(AUDIO) calls --data $(firstword $(AUDIO_DATA)) --data $(AUDIO_CALLS) --bundle $(AUDIO_BUNDLE) --write
+
 test-training:  ## test the training code on a tiny corpus made at test time
 	$(PYTHON_TRAINING) -m pytest --confcutdir training training/tests
 
-.PHONY: train-audio evaluate-audio test-training
+.PHONY: train-audio evaluate-audio calibrate-calls test-training

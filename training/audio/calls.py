@@ -13,7 +13,6 @@ from training.audio.conditions import CLEAN, TELEPHONE, treat
 from training.audio.listen import Heard, Listener, heard
 from training.audio.pool import CLIP_SECONDS, random_for
 from training.audio.recordings import (
-    HOWS,
     How,
     Recording,
     assemblies,
@@ -30,6 +29,12 @@ from training.common.scores import Scores
 CONDITIONS = (CLEAN, TELEPHONE)
 INSERTS = (3.0, 6.0, 12.0)
 """Seconds of the synthetic voice."""
+CASES: tuple[tuple[float, How], ...] = (
+    *((seconds, "in turns") for seconds in INSERTS),
+    *((seconds, "other channel") for seconds in INSERTS),
+    (12.0, "overlapping"),
+)
+"""For how long it speaks, and how."""
 LENGTHS: Mapping[float, int] = {5: 1, 20: 1, 60: 4}
 """Minutes of speech, and which windows of it a service judges: every one, or every fourth of an hour."""
 CLIP_SPEECH = 2.0
@@ -45,7 +50,6 @@ class Material:
     Attributes:
         clips: as they are, and again cut short.
         speech, whole: of each clip its seconds of speech, and whether it is as it was, (N,).
-        made: synthetic voices alone.
         genuine: recordings as found and of one source's clips, by their length in minutes; 0 for those as they are.
         calls: recordings with a synthetic voice, by its seconds and by how it was put in.
     """
@@ -53,7 +57,6 @@ class Material:
     clips: Scores
     speech: NDArray[np.float64]
     whole: NDArray[np.bool_]
-    made: Sequence[Recording]
     genuine: Mapping[float, Sequence[Recording]]
     calls: Mapping[tuple[float, How], Sequence[Recording]]
 
@@ -71,15 +74,11 @@ class Hearing:
     def under(self, condition: str) -> Material:
         """Everything under a condition."""
         whole, crops = self._clips(condition, cut=False), self._clips(condition, cut=True)
-        found = self._recordings(condition)
-        as_found = [recording for sample, recording in found if not sample.label]
-        as_found += of_clips(self.clips, whole, CLIP_SPEECH, 0)
-        made = [recording for sample, recording in found if sample.label]
+        as_found = [*self._genuine(condition), *of_clips(self.clips, whole, CLIP_SPEECH)]
         return Material(
             *_scores(self.clips, whole, crops),
-            made=made + of_clips(self.clips, whole, CLIP_SPEECH, 1),
             genuine={0: as_found, **{m: self._drawn(as_found, m, s) for m, s in LENGTHS.items()}},
-            calls={(s, how): self._calls(s, how, condition) for s in INSERTS for how in HOWS},
+            calls={case: self._calls(*case, condition) for case in CASES},
         )
 
     def _clips(self, condition: str, *, cut: bool) -> list[Heard]:
@@ -91,22 +90,21 @@ class Hearing:
 
         return heard(self.listener, (files_key(self.clips), condition, self.seed, cut), self.folder, channels)
 
-    def _recordings(self, condition: str) -> list[tuple[Sample, Recording]]:
-        decoded = [(sample, channels_of(sample)) for sample in self.recordings]
+    def _genuine(self, condition: str) -> list[Recording]:
+        decoded = [(sample, channels_of(sample)) for sample in self.recordings if not sample.label]
 
         def channels() -> Iterator[Waveform]:
             for sample, waveforms in decoded:
                 for waveform in waveforms:
                     yield treat(waveform, condition, self.seed, sample.fields["path"])
 
-        key = (files_key(self.recordings), condition, self.seed)
+        key = (files_key(self.recordings), condition, self.seed, "genuine")
         found = iter(heard(self.listener, key, self.folder, channels))
         made = []
         for sample, waveforms in decoded:
             voices = [voice_of(next(found), sample.fold) for _ in waveforms]
-            spoken = tuple(voice for voice in voices if len(voice.logits))
-            if spoken:
-                made.append((sample, Recording(sample.source, sample.fold, spoken)))
+            if spoken := tuple(voice for voice in voices if len(voice.logits)):
+                made.append(Recording(sample.source, sample.fold, spoken))
         return made
 
     def _drawn(self, recordings: Sequence[Recording], minutes: float, stride: int) -> list[Recording]:

@@ -45,9 +45,16 @@ class Listener:
         self._graph = session(model)
         self._voice_activity = VoiceActivity.load(voice_activity, Runtime(threads=1))
         self.key = key_of(digest(model), digest(voice_activity / "model.json"))
+        self._heard: dict[str, Heard] = {}
 
     def hear(self, samples: Waveform) -> Heard:
-        """The windows of one channel (T,) at 16 kHz."""
+        """The windows of one channel (T,) at 16 kHz; what was heard is not judged again."""
+        name = key_of(samples.tobytes())
+        if name not in self._heard:
+            self._heard[name] = self._hear(samples)
+        return self._heard[name]
+
+    def _hear(self, samples: Waveform) -> Heard:
         stream = SpeechStream(self._voice_activity)
         windower = Windower(WINDOW, round(HOP_SECONDS * SAMPLE_RATE), round(LONGEST_PAUSE_SECONDS * SAMPLE_RATE))
         pieces = [*stream.feed(samples), *stream.finish()]

@@ -9,13 +9,13 @@ import numpy as np
 from audio_analyzer.voices import judge
 from numpy.typing import NDArray
 from sg_common.bundle.calibration import VoiceCalibration
-from sg_common.verdict import DEFAULT_POLICY, OperatingPoint, Policy, Thresholds, Verdict
+from sg_common.verdict import DECIMALS, DEFAULT_POLICY, OperatingPoint, Policy, Thresholds, Verdict
 
 from training.audio.calls import CLIP_SPEECH, CONDITIONS, INSERTS, LENGTHS, Hearing, Material
 from training.audio.conditions import CLEAN
 from training.audio.pool import random_for
 from training.audio.recipe import Recipe
-from training.audio.recordings import HOWS, Recording, with_windows
+from training.audio.recordings import Recording, with_windows
 from training.audio.voices import SPANS, Materials, calibrated
 from training.common.calibration import threshold_for_false_alarm
 from training.common.cards import Row, percent, table
@@ -25,7 +25,7 @@ from training.common.scores import Scores
 
 PLACED_SECONDS = 2.0
 """How far start and end of a named stretch may be from the synthetic voice's."""
-STEP = 1e-4
+STEP = 10.0**-DECIMALS
 """Of probabilities."""
 
 Array = NDArray[np.float64]
@@ -52,7 +52,7 @@ def whole_clips(material: Material, values: Array, least: float = SPANS[0][0]) -
 def threshold(parts: Sequence[Scores], rate: float) -> float:
     """The lowest probability to which at most `rate` of the genuine clips of every part come."""
     highest = max(threshold_for_false_alarm(part.genuine, rate) for part in parts)
-    return float(np.ceil(highest / STEP) * STEP)
+    return round(highest + STEP, DECIMALS)  # the limit is just above the highest probability that must not come to it
 
 
 def operating_points(
@@ -154,10 +154,8 @@ def calls_table(materials: Materials, calibrations: Nested) -> str:
     """What calls with a synthetic voice are told."""
     rows: list[Row] = []
     for condition, material in materials.items():
-        for how in HOWS:
-            for seconds in INSERTS:
-                calls = material.calls[seconds, how]
-                rows.append((condition, how, f"{seconds:g} s", *_found(calls, calibrations)))
+        for (seconds, how), calls in material.calls.items():
+            rows.append((condition, how, f"{seconds:g} s", *_found(calls, calibrations)))
     return table(("condition", "the voice speaks", "for", *FOUND), rows)
 
 

@@ -73,18 +73,17 @@ def voice_of(heard: Heard, fold: int) -> Voice:
     return Voice(heard.times.astype(np.float64), heard.fold_logits[:, fold].astype(np.float64), heard.speech)
 
 
-def of_clips(samples: Sequence[Sample], clips: Sequence[Heard], min_speech: float, label: int) -> list[Recording]:
-    """The clips of one source one after the other (of genuine ones at least `FEWEST`, of a generator half as many);
-    their speakers may differ, or be the same again."""
+def of_clips(samples: Sequence[Sample], clips: Sequence[Heard], min_speech: float) -> list[Recording]:
+    """The genuine clips of one source one after the other, of `min_speech` seconds of speech each; their speakers may
+    differ, or be the same again."""
     sources: dict[tuple[str, int], list[float]] = defaultdict(list)
     for sample, heard in zip(samples, clips, strict=True):
-        if sample.label == label and heard.speech >= min_speech and len(heard.times):
+        if not sample.label and heard.speech >= min_speech and len(heard.times):
             sources[sample.source, sample.fold].append(float(heard.fold_logits[0, sample.fold]))
-    enough = FEWEST // (1 + label)
     return [
         Recording(source, fold, (spaced(np.asarray(logits[:MOST])),))
         for (source, fold), logits in sources.items()
-        if len(logits) >= enough
+        if len(logits) >= FEWEST
     ]
 
 

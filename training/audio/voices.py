@@ -12,13 +12,12 @@ from training.audio.calls import Material
 from training.audio.recipe import Calibrate, Stretches
 from training.audio.recordings import Recording
 from training.common.calibration import fit, threshold_for_false_alarm
-from training.common.manifest import Sample
 from training.common.scores import Scores
 
 SPANS = ((1.0, 1.5), (1.5, 2.0))
 """Seconds of short speech with a calibration of their own; from the last on the common one counts."""
-LONG = 8.0
-"""Seconds of speech from which on voices have one again: some five windows."""
+ROUNDING = 0.002
+"""Evidence by which a probability that rounds to a threshold may miss it."""
 
 Materials = Mapping[str, Material]
 
@@ -28,13 +27,12 @@ def calibrated(
 ) -> VoiceCalibration:
     """The common calibration with entries by the amount of speech and with stretches, measured under all conditions on
     what is of the folds to keep."""
-    threshold, rate = common.thresholds.likely_deepfake, settings.false_alarm_rate
     entries = [
-        by_speech(low, [_short(m, low, high, keep) for m in materials.values()], threshold, rate) for low, high in SPANS
+        by_speech(low, [_short(m, low, high, keep) for m in materials.values()], common, settings.false_alarm_rate)
+        for low, high in SPANS
     ]
     usual = SpeechCalibration(seconds=SPANS[-1][1], temperature=common.temperature, bias=common.bias)
-    long = by_speech(LONG, [_long(m, keep) for m in materials.values()], threshold, rate)
-    whole = common.model_copy(update={"speech": (*entries, usual, long), "stretches": None})
+    whole = common.model_copy(update={"speech": (*entries, usual), "stretches": None})
     genuine = [[r for r in of if keep(r.fold)] for m in materials.values() for of in m.genuine.values()]
     as_found = [r for m in materials.values() for r in m.genuine[0] if keep(r.fold)]
     return whole.model_copy(update={"stretches": stretches(as_found, genuine, whole, settings.stretches)})
@@ -46,26 +44,20 @@ def _short(material: Material, low: float, high: float, keep: Callable[[int], bo
     return material.clips.at(np.flatnonzero(spoken & kept))
 
 
-def _long(material: Material, keep: Callable[[int], bool]) -> Scores:
-    rows = [
-        (Sample(path=material.clips.samples[0].path, label=label, fold=r.fold, family="", source=r.source), v.logits)
-        for label, recordings in enumerate((material.genuine[0], material.made))
-        for r in recordings
-        for v in r.voices
-        if keep(r.fold) and (v.speech >= LONG or label)
-    ]
-    return Scores(tuple(sample for sample, _ in rows), np.asarray([logits.mean() for _, logits in rows]))
+def by_speech(seconds: float, parts: Sequence[Scores], common: VoiceCalibration, rate: float) -> SpeechCalibration:
+    """The calibration of voices of about so much speech, a part a condition.
 
-
-def by_speech(seconds: float, parts: Sequence[Scores], threshold: float, rate: float) -> SpeechCalibration:
-    """The calibration of voices of about so much speech, a part a condition: of the genuine ones of each part at most
-    `rate` come to the threshold."""
+    Of the genuine ones of each part at most `rate` come to `likely_deepfake`, and none is cleared that the common
+    calibration would not clear: how much a voice speaks says nothing of a generator that is not heard at all.
+    """
     fitted = fit(np.concatenate([p.logits for p in parts]), np.concatenate([p.labels for p in parts]))
+    low, high = logit(common.thresholds.likely_authentic), logit(common.thresholds.likely_deepfake)
     highest = max(threshold_for_false_alarm(p.genuine, rate) for p in parts)
-    bias = min(fitted.bias, logit(threshold) - highest / fitted.temperature)
-    return SpeechCalibration(
-        seconds=seconds, temperature=round(fitted.temperature, 4), bias=float(np.floor(bias * 1000) / 1000)
-    )
+    cleared = (low - common.bias) * common.temperature
+    # A little more than needed, so that rounding has room between the two bounds of the bias.
+    temperature = round(max(fitted.temperature, 1.005 * (highest - cleared) / (high - low)), 4)
+    bias = min(max(fitted.bias, low - cleared / temperature + ROUNDING), high - highest / temperature)
+    return SpeechCalibration(seconds=seconds, temperature=temperature, bias=float(np.floor(bias * 1000) / 1000))
 
 
 def stretches(
@@ -98,11 +90,12 @@ def stretches(
     for recordings in genuine:
         values = np.asarray([evidence(recording, plain) for recording in recordings])
         named.append(threshold_for_false_alarm(values, settings.named_rate))
-        # Those called as a whole are, whatever a stretch is worth.
-        values[[by_whole(recording, whole) >= threshold for recording in recordings]] = np.inf
-        called.append(threshold_for_false_alarm(values, settings.false_alarm_rate))
+        # Those called as a whole count, whatever their stretches are worth; beyond the rate no stretch may call more.
+        wholes = np.asarray([by_whole(recording, whole) >= threshold for recording in recordings])
+        limit = threshold_for_false_alarm(np.where(wholes, np.inf, values), settings.false_alarm_rate)
+        called.append(min(limit, float(values[~wholes].max())) + ROUNDING)
     least = max(named)
-    most = max(least + 0.1, *(value for value in called if np.isfinite(value)))
+    most = max(least + 0.1, *called)
     temperature = (most - least) / logit(threshold)
     return plain.model_copy(
         update={

@@ -124,6 +124,8 @@ class Report(Answer):
     @classmethod
     def _put_into_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         report = handler(data)
+        if report is data:  # as a part of a document: it speaks already
+            return report
         read_back = isinstance(data, dict) and "summary" in data
         report._words = Words.model_validate(data) if read_back else report.told(SOURCE)
         report._kept = read_back

@@ -63,6 +63,12 @@ def ended(job: str) -> dict[str, Any]:
     return document
 
 
+def test_a_job_answers_in_the_language_that_was_asked_for(served: tuple[str, ServiceState]) -> None:
+    base, _ = served
+    job = base + ask(base, headers={"Accept-Language": "ko"}).headers["location"]
+    assert ended(job)["result"]["summary"].startswith("이 파일만으로는")
+
+
 def test_a_job_is_done_in_its_time(served: tuple[str, ServiceState], analyzer: BytesAnalyzer, tmp_path: Path) -> None:
     base, state = served
     answer = ask(base, WAITING)
@@ -181,7 +187,6 @@ def test_a_job_is_forgotten_when_its_time_is_over(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(jobs_module, "SWEEP_SECONDS", 0.1)
     with serving(tmp_path, job_ttl_seconds=1) as (base, _):
         job = take(base)
-        wait_for(lambda: any(b"odd_bytes" in path.read_bytes() for path in tmp_path.glob("jobs-*")))
         wait_for(lambda: httpx.get(job).status_code == 404)
         wait_for(lambda: not any(b"odd_bytes" in path.read_bytes() for path in tmp_path.glob("jobs-*")))
 

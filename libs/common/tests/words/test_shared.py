@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import BaseModel
 from sg_common.analysis import ModelInfo, Report, Status
 from sg_common.verdict import DEFAULT_POLICY, Rates, Thresholds, Verdict
 from sg_common.words import shared
@@ -91,3 +92,14 @@ def test_times_are_as_players_show_them(seconds: float, shown: str) -> None:
 def test_a_moment_is_no_range() -> None:
     assert shared.when(12.1, 12.9).text("en") == "at 00:12"
     assert shared.when(12.1, 13.9).text("en") == "between 00:12 and 00:13"
+
+
+def test_a_report_within_a_document_keeps_its_language() -> None:
+    class Document(BaseModel):
+        result: BytesReport
+
+    korean = report(Verdict.UNCERTAIN).in_language("ko")
+    assert isinstance(korean, BytesReport)
+    document = Document(result=korean)
+    assert document.result.summary == korean.told("ko").summary
+    assert Document.model_validate_json(document.model_dump_json()).result.summary == korean.summary

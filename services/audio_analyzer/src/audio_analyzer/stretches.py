@@ -12,7 +12,7 @@ NAMED = 0.5
 """Probability from which a stretch counts: as likely made as not."""
 MOST = 10
 """Stretches of a voice that are named."""
-CONTRAST = 3.0
+CONTRAST = 2.5
 """Standard deviations by which a stretch must stand out from the rest of its voice; else the whole voice is named."""
 
 

@@ -129,7 +129,7 @@ async def receive_body(request: Request, path: Path, limits: UploadLimits) -> No
         if not file.tell():
             raise MalformedRequest(
                 "the body is empty; send the media as --data-binary @clip.mp4 or -F file=@clip.mp4, "
-                "or JSON with 's3_bucket' and 's3_key'"
+                "or JSON with 's3_bucket' and 's3_key', or with 'url'"
             )
 
 
