@@ -93,7 +93,7 @@
     going.drawing();
     for (const result of results) {
       const { report } = result;
-      result.pictures = {};
+      Object.assign(result, { pictures: {}, lang: state.asked });
       if (report?.suspicious_frames) result.pictures.frames = await view.drawFrames(file, report);
       if (report && "audio_duration" in report) Object.assign(result.pictures, await view.drawSound(file, report));
     }
@@ -216,7 +216,7 @@
   const againPart = (say) =>
     state.asked === state.language
       ? null
-      : element("p", {}, element("button", { type: "button", class: "action", click: () => take(state.file) }, say("again")));
+      : element("p", { class: "again" }, element("button", { type: "button", class: "action", click: () => take(state.file) }, say("again")));
 
   /** The page around anything but results. */
   const frame = (...parts) => {
