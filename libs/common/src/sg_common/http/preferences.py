@@ -1,10 +1,12 @@
-"""How a caller would like its answer: `Accept` (RFC 9110) and `Prefer` (RFC 7240)."""
+"""How a caller would like its answer: `Accept`, `Accept-Language` (RFC 9110) and `Prefer` (RFC 7240)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from starlette.datastructures import Headers
+
+from sg_common.words.languages import Language, best
 
 RESPOND_ASYNC = "respond-async"
 EVENTS = "text/event-stream"
@@ -20,6 +22,12 @@ def wants_page(headers: Headers) -> bool:
     """Whether `Accept` prefers HTML to JSON, as browsers do."""
     wanted = dict(_items(headers, "accept"))
     return wanted.get("text/html", 0.0) > wanted.get("application/json", 0.0)
+
+
+def language(headers: Headers) -> Language:
+    """The language that suits `Accept-Language` best (RFC 9110, 12.5.4); ours where none does."""
+    ranked = sorted(_items(headers, "accept-language"), key=lambda wish: -wish[1])
+    return best(tag for tag, weight in ranked if weight > 0)
 
 
 def wants_job(headers: Headers) -> bool:

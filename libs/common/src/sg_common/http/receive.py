@@ -14,11 +14,12 @@ from fastapi import Request
 from sg_common.analysis import Job
 from sg_common.aws.objects import S3Object
 from sg_common.errors import EncodedBody, InvalidOption, MalformedRequest
+from sg_common.http import preferences
 from sg_common.http.peer import Peer
 from sg_common.http.state import ServiceState
 from sg_common.http.upload import UploadLimits, receive_body, receive_form
 from sg_common.sources.request import AskedOptions, S3Request, UrlRequest, read_asked, read_request
-from sg_common.words.languages import SOURCE, Language, accepted
+from sg_common.words.languages import SOURCE, Language
 
 MAX_JSON_BYTES = 64 * 1024
 
@@ -52,7 +53,7 @@ async def receive(state: ServiceState, request: Request, path: Path) -> Asked:
         ServiceError: as in `sg_common.errors`.
     """
     asked = await _receive(state, request, path)
-    language = asked.options.lang or accepted(",".join(request.headers.getlist("accept-language")))
+    language = asked.options.lang or preferences.language(request.headers)
     return replace(asked, options=asked.options.model_copy(update={"lang": language}))
 
 

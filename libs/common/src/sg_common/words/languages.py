@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
 Language = Literal["en", "ko"]
@@ -11,11 +11,9 @@ SOURCE: Language = "en"
 """The language of the phrases themselves."""
 
 
-def accepted(header: str) -> Language:
-    """The language that suits an `Accept-Language` header best (RFC 9110, 12.5.4); ours where none does."""
-    ranked = sorted((_weighted(part) for part in header.split(",")), key=lambda wish: -wish[1])
-    spoken = (_spoken(tag) for tag, weight in ranked if weight > 0)
-    return next((language for language in spoken if language is not None), SOURCE)
+def best(tags: Iterable[str]) -> Language:
+    """The first language of some tags, best first, that we speak; ours where there is none."""
+    return next((language for language in map(_spoken, tags) if language is not None), SOURCE)
 
 
 def of_terminal(environment: Mapping[str, str]) -> Language:
@@ -27,15 +25,6 @@ def of_terminal(environment: Mapping[str, str]) -> Language:
         if name != "LANGUAGE" and environment.get(name):
             break  # it decides, whatever weaker variables say
     return SOURCE
-
-
-def _weighted(part: str) -> tuple[str, float]:
-    tag, _, parameter = part.partition(";")
-    name, _, weight = parameter.strip().partition("=")
-    try:
-        return tag.strip(), float(weight) if name.strip() == "q" else 1.0
-    except ValueError:
-        return tag.strip(), 0.0
 
 
 def _spoken(tag: str) -> Language | None:
