@@ -101,11 +101,18 @@
     state.results = results;
     const seen = results.some(({ kind, report }) => kind === "video" && report);
     const unplayable = () => {
+      const titled = document.activeElement === root.querySelector("h1");
       state.player = null;
       show();
+      if (titled) focusTitle();
     };
     state.player = results.some(({ report }) => report) ? view.player(file, seen, unplayable) : null;
     show();
+    focusTitle();
+  };
+
+  /** Where the answer begins, for those who read or move by keyboard. */
+  const focusTitle = () => {
     const title = root.querySelector("h1");
     title.tabIndex = -1;
     title.focus();
