@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from audio_analyzer.analyzer import build_analyzer
 from audio_analyzer.model import VoiceModel
 from audio_analyzer.settings import AudioSettings
 from sg_common.analysis import AnalysisOptions, Job, Status
-from sg_common.bundle.spec import read_spec
+from sg_common.bundle.spec import VoiceSpec, read_spec
 from sg_common.runtime import Runtime
+from sg_common.verdict import Policy
 
 from testbed.media import write_audio
 from testbed.speech import RATE, noise, speech
@@ -56,3 +58,20 @@ def test_a_recording_is_judged_by_the_shipped_models(tmp_path: Path) -> None:
     assert report.status is Status.SUCCESS
     assert (report.model.name, report.model.version) == (AUDIO.name, AUDIO.version)
     assert len(report.segments) >= 3
+    assert report.policy_rates is not None
+
+
+def test_every_policy_has_measured_rates() -> None:
+    points = AUDIO.calibration.operating_points if isinstance(AUDIO, VoiceSpec) else {}
+    assert set(points) == set(get_args(Policy))
+    for point in points.values():
+        assert 0 < point.false_alarm_rate < point.detection_rate < 1
+
+
+def test_a_second_of_speech_is_judged(tmp_path: Path) -> None:
+    analyzer = build_analyzer(AudioSettings(models_root=MODELS))
+    for seconds, status in ((1.4, Status.SUCCESS), (0.5, Status.INCONCLUSIVE)):
+        samples = np.concatenate([noise(2, 1e-3), speech(seconds), noise(2, 1e-3)])
+        path = write_audio(tmp_path / "short.wav", samples[None], rate=RATE)
+        report = analyzer.analyze(path, AnalysisOptions(), Job())
+        assert report.status is status

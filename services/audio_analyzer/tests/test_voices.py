@@ -49,6 +49,12 @@ def test_a_voice_that_is_made_throughout_is_one_stretch() -> None:
     assert (stretch.first, stretch.count) == (0, 30)
 
 
+@pytest.mark.parametrize("calibration", [WHOLE, BY_STRETCHES])
+def test_a_voice_and_its_only_stretch_have_one_probability(calibration: VoiceCalibration) -> None:
+    judgement = judge(genuine(30) + 3, 50, 30, calibration)
+    assert [(s.first, s.count, s.probability) for s in judgement.stretches] == [(0, 30, judgement.probability)]
+
+
 def test_more_than_one_stretch_is_named_and_not_too_many() -> None:
     logits = genuine(200)
     for first in range(5, 200, 13):

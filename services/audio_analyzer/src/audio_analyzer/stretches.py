@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ NAMED = 0.5
 """Probability from which a stretch counts: as likely made as not."""
 MOST = 10
 """Stretches of a voice that are named."""
-CONTRAST = 2.5
+CONTRAST = 3.0
 """Standard deviations by which a stretch must stand out from the rest of its voice; else the whole voice is named."""
 
 
@@ -54,7 +55,19 @@ def find_stretches(logits: Logits, of: int, calibration: StretchCalibration) -> 
         found.append(Stretch(start + first, count, probability))
         rests = [(start, start + first), (start + first + count, end)]
         waiting += [(a, b) for a, b in rests if a < b]
-    return sorted(found, key=lambda stretch: (-stretch.probability, stretch.first))
+    return sorted(_joined(found), key=lambda stretch: (-stretch.probability, stretch.first))
+
+
+def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Stretches of which one ends where the next begins as one, in order."""
+    made: list[Stretch] = []
+    for stretch in sorted(stretches, key=lambda stretch: stretch.first):
+        if made and made[-1].first + made[-1].count == stretch.first:
+            before = made.pop()
+            probability = max(before.probability, stretch.probability)
+            stretch = Stretch(before.first, before.count + stretch.count, probability)  # noqa: PLW2901 - they are one
+        made.append(stretch)
+    return made
 
 
 def _place(logits: Logits, variance: float) -> tuple[int, int]:

@@ -35,11 +35,12 @@ def judge(logits: npt.ArrayLike, speech_seconds: float, of: int, calibration: Vo
     """
     values: Logits = np.asarray(logits, np.float64)
     whole = float(calibration.for_speech(speech_seconds).probability(calibration.aggregation(values)))
-    if calibration.stretches is not None and values.size > 1:
-        found = find_stretches(values, of, calibration.stretches)
-    else:
-        found = [Stretch(0, values.size, whole)] if whole >= NAMED else []
-    return Judgement(max([whole, *(stretch.probability for stretch in found)]), found)
+    parts = calibration.stretches if values.size > 1 else None
+    found = [] if parts is None else find_stretches(values, of, parts)
+    probability = max([whole, *(stretch.probability for stretch in found)])
+    if probability >= NAMED and (parts is None or [stretch.count for stretch in found] == [values.size]):
+        found = [Stretch(0, values.size, probability)]
+    return Judgement(probability, found)
 
 
 @dataclass(frozen=True)
