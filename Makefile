@@ -81,7 +81,7 @@ lock: setup  ## remake the requirement locks
 include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk tests/clients/clients.mk
 
 # Their rules are in training/*/*.mk.
-test-training evaluate-audio evaluate-video calibrate-video train-video fine-tune-video: setup-training
+test-training evaluate-audio evaluate-video calibrate-video train-video: setup-training
 train-audio: setup-training .venv-training/.ready-engines
 
 docs: setup  ## remake docs/configuration.md from the settings, docs/bundle.md and its JSON Schema from the bundle's classes
