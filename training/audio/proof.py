@@ -14,7 +14,7 @@ from sg_common.verdict import DECIMALS, DEFAULT_POLICY, OperatingPoint, Policy, 
 from training.audio.calls import CLIP_SPEECH, CONDITIONS, INSERTS, LENGTHS, Hearing, Material
 from training.audio.conditions import CLEAN
 from training.audio.pool import random_for
-from training.audio.recipe import Recipe
+from training.audio.recipe import Calibrate, Recipe
 from training.audio.recordings import Recording, with_windows
 from training.audio.voices import SPANS, Materials, calibrated
 from training.common.calibration import threshold_for_false_alarm
@@ -55,13 +55,22 @@ def threshold(parts: Sequence[Scores], rate: float) -> float:
     return round(highest + STEP, DECIMALS)  # the limit is just above the highest probability that must not come to it
 
 
+def at_rate(materials: Materials, common: VoiceCalibration, plain: Nested, settings: Calibrate) -> VoiceCalibration:
+    """The common calibration with the default policy's threshold set on clips that speak enough for it, under the
+    worst condition."""
+    clips = [whole_clips(m, probabilities(m, plain), CLIP_SPEECH) for m in materials.values()]
+    high = threshold(clips, settings.false_alarm_rate)
+    limits = Thresholds(likely_authentic=common.thresholds.likely_authentic, likely_deepfake=high)
+    return common.model_copy(update={"thresholds": limits, "operating_points": {}})
+
+
 def operating_points(
     materials: Materials, shipped: VoiceCalibration, calibrations: Nested, rates: Mapping[Policy, float]
 ) -> dict[Policy, OperatingPoint]:
     """Every policy's thresholds, and their rates on clips as found at thresholds that never met the clip's fold.
 
-    The default policy's thresholds are the bundle's; another one's `likely_deepfake` is where `rate` of the genuine
-    clips come to it, under the worst condition.
+    The default policy's thresholds are the calibration's (`at_rate`); another one's `likely_deepfake` is where its rate
+    of all genuine clips come to it, under the worst condition.
     """
     everybody = [whole_clips(m, probabilities(m, dict.fromkeys(calibrations, shipped))) for m in materials.values()]
     unmet = {name: whole_clips(m, probabilities(m, calibrations)) for name, m in materials.items()}
@@ -254,8 +263,9 @@ def calibrate_voices(hearing: Hearing, common: VoiceCalibration, recipe: Recipe)
     fold."""
     materials = {condition: hearing.under(condition) for condition in CONDITIONS}
     settings = recipe.calibrate
-    shipped = calibrated(materials, common, settings, lambda _: True)
     folds = sorted({sample.fold for sample in hearing.clips})
+    common = at_rate(materials, common, dict.fromkeys(folds, common.model_copy(update={"speech": ()})), settings)
+    shipped = calibrated(materials, common, settings, lambda _: True)
     nested = {fold: calibrated(materials, common, settings, lambda f, held_out=fold: f != held_out) for fold in folds}  # type: ignore[misc]
     rates = {**POLICIES, DEFAULT_POLICY: settings.false_alarm_rate}
     points = operating_points(materials, shipped, nested, rates)

@@ -15,8 +15,6 @@ APART_DB = 10.0
 people on a channel each, only one speaks at a time."""
 APART_SHARE = 0.1
 """Share of the heard frames in which the channels' levels must part."""
-NOTHING_DB = 60.0
-"""A channel so far below the other holds nothing."""
 CANCELLED = 0.01
 """Share of two channels' power under which their mean is no mixture but what is left of one voice in opposite phases;
 where only one is heard it is a half."""
@@ -63,8 +61,6 @@ def differ(block: Samples, frame: int) -> bool:
         return False
     levels = 10 * np.log10(np.einsum("ijk,ijk->ij", whole, whole, dtype=np.float64) / frame + 1e-12)
     loudest = np.quantile(levels, 0.95, axis=1, keepdims=True)
-    if abs(float(loudest[0, 0] - loudest[1, 0])) > NOTHING_DB:
-        return False
     below = loudest - levels
     heard = (below < LOUD_DB).any(axis=0)
     parted = np.abs(below[0] - below[1])[heard] > APART_DB
