@@ -13,7 +13,7 @@ UNUSED = (
     "onnxruntime/datasets", "onnxruntime/quantization", "onnxruntime/tools", "onnxruntime/transformers",
     "google/protobuf", "google/_upb",  # for those tools alone
     # for c2pa's build script; its reader needs none of them
-    "c2pa/build.py", "certifi", "cffi", "charset_normalizer", "cryptography", "pycparser", "requests", "toml",
+    "c2pa/build.py", "cffi", "charset_normalizer", "cryptography", "pycparser", "requests", "toml",
     "numpy/f2py", "numpy/distutils", "numpy/testing/tests", "boto3/examples",
 )  # fmt: skip
 # The Python binding carries its own copy of the runtime; the shared library is for plug-ins only.

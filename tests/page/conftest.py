@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sg_common.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 REFUSAL = "Failed to load resource: the server responded with a status of 4"
 GRAVE = {"serious", "critical"}
+
+expect.set_options(timeout=60_000)  # a machine may be busy
 
 Opener = Callable[..., AbstractContextManager[Page]]
 

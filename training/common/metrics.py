@@ -60,6 +60,17 @@ def eer(scores: ArrayLike, labels: ArrayLike) -> float:
     return float(false_alarm[i - 1] + t * (false_alarm[i] - false_alarm[i - 1]))
 
 
+def rank_correlation(x: ArrayLike, y: ArrayLike) -> float:
+    """Spearman's rank correlation, ties at their mean rank; NaN where one does not vary. Shapes (N,)."""
+    ranks = []
+    for values in (np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)):
+        ordered = np.sort(values)
+        ranks.append(np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right"))
+    if any(rank.std() == 0 for rank in ranks):
+        return float("nan")
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
 def rate_at(scores: ArrayLike, threshold: float) -> float:
     """Share of scores at or above the threshold; NaN for none."""
     s = np.asarray(scores, dtype=np.float64)

@@ -119,11 +119,7 @@ def load_imagenet(backbone: Backbone, path: Path) -> None:
 
 
 def fold_normalisation(layers: nn.Sequential) -> nn.Sequential:
-    """Fold every batch normalisation into the convolution before it, at its running statistics.
-
-    Fine-tuning then costs a third less, and no statistic of a batch (how many fakes are in it) leaks into
-    the features.
-    """
+    """Fold every batch normalisation into the convolution before it, at its running statistics."""
     folded: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.BatchNorm2d):
@@ -135,9 +131,7 @@ def fold_normalisation(layers: nn.Sequential) -> nn.Sequential:
             if isinstance(layer, Block):
                 layer.layers = fold_normalisation(layer.layers)
             folded.append(layer)
-    result = nn.Sequential(*folded)
-    result.requires_grad_(True)
-    return result.train()
+    return nn.Sequential(*folded)
 
 
 def channels_last(module: nn.Module) -> None:

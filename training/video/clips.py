@@ -1,8 +1,8 @@
-"""Judge the clips of a corpus with a bundle, through the service's own path, as found and encoded again.
+"""Judge the clips of a corpus through the service's own path, as found and encoded again.
 
-Frames are chosen, faces followed and gated, and frames joined to a clip by the service's code. What was judged is kept
-under a name that changes with the clip's bytes, the condition, the graphs and the rules, so it is never taken for
-another's.
+Frames are chosen, faces followed and gated, and frames joined to a clip by the service's code. Each clip is judged by
+members that never saw its fold. What was judged is kept under a name that changes with the clip's bytes, the condition,
+the graphs and the rules, so it is never taken for another's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -27,12 +27,14 @@ from video_analyzer.tracks import TrackingRules
 
 from training.common.command import log
 from training.common.content import digest, key_of
-from training.common.manifest import Sample, read_manifest
+from training.common.manifest import Sample
 from training.video.recompress import CONDITIONS, recompress
 
 PATH_VERSION = 1
 """Raise it when the service's path from file to logit changes in a way that its settings and rules do not show."""
 VARIANT = "fp32"
+FRAMES = 8
+"""Frames judged of a clip, spread over it as the service's 32 are: the mean hardly changes, the time much."""
 DEADLINE_SECONDS = 600.0
 
 
@@ -62,7 +64,13 @@ class Reader:
     models: Path = Path("models")
 
     def settings(self) -> VideoSettings:
-        return VideoSettings(models_root=self.models, model_dir=self.bundle, model_variant=VARIANT, threads=1)
+        return VideoSettings(
+            models_root=self.models,
+            model_dir=self.bundle,
+            model_variant=VARIANT,
+            threads=1,
+            video_whole_frames=FRAMES,
+        )
 
     def path_of(self, clip: Path, condition: str) -> Path:
         """The file that keeps a clip's judgement."""
@@ -117,16 +125,23 @@ def _path_key(reader: Reader) -> str:
     )
 
 
+Judged = Sequence[tuple[Sample, Judgement]]
+
+
 def judge_all(
-    reader: Reader, samples: Sequence[Sample], conditions: Sequence[str], workers: int
-) -> dict[str, list[Judgement]]:
-    """The judgements of all samples under each condition, in the samples' order; says how far it is."""
-    reader.folder.mkdir(parents=True, exist_ok=True)
-    judged = {}
+    readers: Mapping[int, Reader], whole: Reader, conditions: Mapping[str, Sequence[Sample]], workers: int
+) -> dict[str, Judged]:
+    """The judgements of each condition's samples; says how far it is.
+
+    A sample is judged by the reader of its fold, of other folds by ``whole``.
+    """
+    whole.folder.mkdir(parents=True, exist_ok=True)
+    judged: dict[str, Judged] = {}
     with ProcessPoolExecutor(workers) as pool:
-        for condition in conditions:
-            jobs = pool.map(reader.judge, [s.path for s in samples], [condition] * len(samples), chunksize=4)
-            judged[condition] = list(_counted(jobs, len(samples), condition))
+        for condition, samples in conditions.items():
+            chosen, paths = [readers.get(s.fold, whole) for s in samples], [s.path for s in samples]
+            jobs = pool.map(Reader.judge, chosen, paths, [condition] * len(samples), chunksize=4)
+            judged[condition] = list(zip(samples, _counted(jobs, len(samples), condition), strict=True))
     return judged
 
 
@@ -135,12 +150,3 @@ def _counted(judgements: Iterator[Judgement], total: int, condition: str) -> Ite
         yield judgement
         if done % 100 == 0 or done == total:
             log(f"{condition}: {done} of {total} clips")
-
-
-def read_clips(corpora: Sequence[Path], seen_column: str) -> list[Sample]:
-    """The clips of one or more folders with a manifest that the bundle never saw.
-
-    A clip was seen where the manifest's `seen_column` says `yes`; without that column none was.
-    """
-    samples = [sample for corpus in corpora for sample in read_manifest(corpus / "manifest.tsv")]
-    return [sample for sample in samples if sample.fields.get(seen_column, "no") != "yes"]

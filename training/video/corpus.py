@@ -1,4 +1,4 @@
-"""Read a corpus of face crops or frames: manifest, pictures, and face landmarks where there are some."""
+"""Read a corpus of pictures of faces, on which the face detector is measured: manifest, pictures and landmarks."""
 
 from __future__ import annotations
 
@@ -13,22 +13,9 @@ from training.common.manifest import ManifestError, Sample, read_manifest
 
 LANDMARKS = 468
 LANDMARKS_FILE = "landmarks468.npz"
-# restored photos are honest enhancements, neither genuine nor a manipulation of who is seen
-LEFT_OUT_FAMILIES = frozenset({"restore"})
 
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
-
-
-def read_corpora(folders: Sequence[Path]) -> tuple[list[Sample], FloatArray]:
-    """The samples of all folders one after the other, and their landmarks (see `read_landmarks`).
-
-    Raises:
-        ManifestError: a folder has no usable manifest.
-    """
-    parts = [(folder, read_corpus(folder)) for folder in folders]
-    landmarks = [read_landmarks(folder, samples) for folder, samples in parts]
-    return [sample for _, samples in parts for sample in samples], np.concatenate(landmarks)
 
 
 def read_corpus(folder: Path) -> list[Sample]:
@@ -72,8 +59,3 @@ def read_picture(path: Path) -> Pixels:
     if picture is None:
         raise ManifestError(f"{path} cannot be read as a picture")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def is_used(sample: Sample) -> bool:
-    """Whether a sample takes part in training and in the headline figures."""
-    return sample.family not in LEFT_OUT_FAMILIES

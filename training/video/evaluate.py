@@ -1,6 +1,6 @@
-"""Every figure of a bundle's card, from the judgements of clips that it never saw.
+"""Every figure of a bundle's card, from the judgements of clips by members that never saw them.
 
-The nested figures call each clip at an operating point chosen on clips of other folds, so neither the detector nor its
+The nested figures call each clip at an operating point chosen on clips of other folds, so neither the members nor the
 thresholds ever met the clip's source or method. Those at the shipped thresholds, which were chosen on all of these
 clips, stand beside them.
 """
@@ -16,7 +16,7 @@ from sg_common.bundle.calibration import Calibration
 
 from training.common.cards import Row, percent, table
 from training.common.manifest import Sample
-from training.common.metrics import Interval, auc, expected_calibration_error, rate_at
+from training.common.metrics import Interval, auc, expected_calibration_error, rank_correlation, rate_at
 from training.common.rates import by_clip, by_source
 from training.video.operating import (
     Called,
@@ -29,6 +29,13 @@ from training.video.operating import (
 from training.video.rates import nested, parts_of, pooled
 from training.video.recompress import AS_FOUND
 
+SHORTCUTS = {
+    "frames per second": "fps",
+    "shorter side": "height",
+    "size of the face": "face_px",
+    "bit rate of the origin": "src_kbps",
+}
+PAIRED = ("dfl_original", "faceswap_dfm")
 FEWEST_CLIPS = 10
 """Kinds of clips with fewer have no row of their own."""
 
@@ -153,6 +160,39 @@ def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]
     return table(header, rows)
 
 
+def shortcut_table(scores: ClipScores) -> str:
+    """What tells the labels apart without looking at a face, and how far the detector's logits follow it."""
+    rows: list[Row] = []
+    for name, column in SHORTCUTS.items():
+        known = scores.where(lambda s, c=column: bool(s.fields.get(c)))  # type: ignore[misc]
+        if not known.samples:
+            continue
+        values = np.array([float(s.fields[column]) for s in known.samples])
+        alone = auc(values, known.labels)
+        genuine = known.labels == 0
+        rows.append((name, max(alone, 1 - alone), rank_correlation(values[genuine], known.logits[genuine])))
+    return table(("known of the file", "AUC of it alone", "rank correlation with genuine clips' logits"), rows)
+
+
+def pairs_text(scores: ClipScores) -> str:
+    """In how many swaps that were made from a genuine clip's own video the swap scores higher; empty without any."""
+    genuine, swaps = (
+        {
+            s.fields.get("source_path", ""): x
+            for s, x in zip(scores.samples, scores.logits, strict=True)
+            if s.source == n
+        }
+        for n in PAIRED
+    )
+    both = sorted(genuine.keys() & swaps.keys() - {""})
+    if not both:
+        return ""
+    higher = sum(bool(swaps[path] > genuine[path]) for path in both)
+    return (
+        f"Of {len(both)} genuine videos of actors and face swaps on the same videos the swap scores higher in {higher}."
+    )
+
+
 def at_shipped(scores: ClipScores, calibration: Calibration) -> Called:
     """What the bundle's own calibration and thresholds make of clips."""
     probabilities, thresholds = calibration.probability(scores.logits), calibration.thresholds
@@ -193,7 +233,7 @@ def figures(conditions: Conditions, shipped: Calibration) -> str:
     error = calibration_error(conditions, points)
     parts = [
         f"{counts[0][0]} genuine clips of {counts[0][1]} sources and {counts[1][0]} fakes of {counts[1][1]} methods, "
-        "none of which the detector saw.",
+        "each judged by a member that never saw its source or method.",
         "### Called at thresholds that never met the clip's fold", condition_table(calls),
         f"Expected calibration error over all conditions (sources evened, even odds): {error:.3f}.",
         "### Policies: rates as found, at thresholds that never met the clip's fold", policy_table(shipped),
@@ -202,5 +242,7 @@ def figures(conditions: Conditions, shipped: Calibration) -> str:
         "### By size of the face, all conditions", size_table(calls),
         "### Families of fakes", family_table(calls),
         "### Folds", fold_table(calls, points),
+        "### Shortcuts, clips as found", shortcut_table(calls[AS_FOUND].scores),
+        pairs_text(calls[AS_FOUND].scores),
     ]  # fmt: skip
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))

@@ -15,7 +15,7 @@ from training.common.calibration import fit, threshold_for_false_alarm
 from training.common.manifest import Sample, sampling_weights
 from training.common.rates import POLICIES
 from training.common.scores import Array, Scores
-from training.video.clips import Judgement
+from training.video.clips import Judged
 
 MISSES = 0.05
 """Share of the fakes that may be called authentic where the threshold is chosen, over all conditions: compression hides
@@ -44,13 +44,13 @@ class ClipScores(Scores):
 Conditions = Mapping[str, ClipScores]
 
 
-def judged(samples: Sequence[Sample], judgements: Mapping[str, Sequence[Judgement]]) -> dict[str, ClipScores]:
+def judged(found: Mapping[str, Judged]) -> dict[str, ClipScores]:
     """The scores of the clips that had enough evidence for a verdict, under each condition."""
     scores = {}
-    for condition, of_clips in judgements.items():
-        kept = [(s, j.logit, j.face_pixels) for s, j in zip(samples, of_clips, strict=True) if j.full]
+    for condition, clips in found.items():
+        kept = [(s, j.logit, j.face_pixels) for s, j in clips if j.full]
         logits, sizes = np.array([k[1] for k in kept], np.float64), np.array([k[2] for k in kept], np.float64)
-        scores[condition] = ClipScores(tuple(k[0] for k in kept), logits, sizes, tuple(samples))
+        scores[condition] = ClipScores(tuple(k[0] for k in kept), logits, sizes, tuple(s for s, _ in clips))
     return scores
 
 

@@ -1,128 +1,168 @@
-"""Find the face in every picture of the corpora and cut the crops that training reads."""
+"""What training reads: statistics of a few frames of every clip, as found and as real codecs leave it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
+import torch
 from sg_common.bundle.spec import FaceDetectionSpec, read_task
 from sg_common.runtime import Runtime
-from video_analyzer.crops import face_views, native_crop, square_crop
+from video_analyzer.crops import face_views
 from video_analyzer.detector import Face, FaceDetector, largest
 
-from training.common.content import digest, files_key, key_of
-from training.common.manifest import Sample
-from training.video.corpus import LANDMARKS_FILE, FloatArray, Pixels, read_corpora, read_picture
+from training.common.command import log
+from training.common.content import digest, kept, key_of, samples_key
+from training.common.manifest import Sample, read_manifest
+from training.video.backbone import as_images, weights_key
+from training.video.recompress import drawn, recompress
+from training.video.regions import (
+    CROP_SCALE,
+    CROP_SIZE,
+    NATIVE_FACE_PIXELS,
+    READ_LAYERS,
+    ZOOMS,
+    RegionStatistics,
+)
 
 DETECTOR = Path("models/face_detector")
-# what training cuts its own crops from: wider than any of them
-STORED_SCALE, STORED_SIZE = 1.6, 208
-# what the service cuts: as wide as the middle of a stored crop that `synthesize` passes through a decoder
-CROP_SCALE, CROP_SIZE = 1.3538, 176
-# faces larger than most of the corpus's are shrunk before their own pixels are looked at
-NATIVE_FACE_PIXELS, NATIVE_STORED_SIZE = 208, 224
+FRAMES = 4
+# how far the face's box of a copy is off: deviations of the logarithm of its size, and of its place in sizes
+SIZE_OFF, PLACE_OFF = 0.05, 0.03
+
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A corpus cut into crops, in the manifest's order.
+    """Frames of clips and of their copies.
 
-    ``stored`` uint8 [N, 208, 208, 3] are wide crops for training and ``native`` uint8 [N, 224, 224, 3] their middles
-    in the picture's own pixels, ``views`` uint8 [N, 352, 176, 3] are cut as the service cuts them: the crop, and below
-    it the native one. ``points`` float32 [N, 468, 2] are landmarks in pixels of ``stored`` (NaN: none), ``face_pixels``
-    [N] is the larger side of the face's box in the picture, ``detected`` [N] says whether the detector found it (else
-    the box comes from the landmarks or the picture's middle). ``key`` changes with all of it.
+    ``statistics`` float16 [R, D] are frames', ``owner`` [R] is each frame's clip among ``samples``; the first ``found``
+    frames are of clips as found. ``key`` changes with all that was read.
     """
 
     samples: list[Sample]
-    stored: Pixels
-    native: Pixels
-    views: Pixels
-    points: FloatArray
-    face_pixels: FloatArray
-    detected: npt.NDArray[np.bool_]
+    statistics: npt.NDArray[np.float16]
+    owner: npt.NDArray[np.int64]
     key: str
+    found: int
 
-    @property
-    def crops(self) -> Pixels:
-        """The crops alone, uint8 [N, 176, 176, 3]."""
-        return self.views[:, :CROP_SIZE]
+    def as_found(self, sample: int) -> list[int]:
+        """The rows of a clip as found."""
+        return np.flatnonzero(self.owner[: self.found] == sample).tolist()
 
-
-def face_of(picture: Pixels, landmarks: FloatArray, detector: FaceDetector) -> tuple[Face, bool]:
-    """The picture's main face, and whether the detector found it."""
-    height, width = picture.shape[:2]
-    if np.isfinite(landmarks).all():
-        (left, top), (right, bottom) = landmarks.min(0), landmarks.max(0)
-        expected = Face(float(left), float(top), float(right - left), float(bottom - top), 0.0)
-    else:
-        side = min(height, width) / 1.75
-        expected = Face((width - side) / 2, (height - side) / 2, side, side, 0.0)
-    centre = np.array([expected.x + expected.width / 2, expected.y + expected.height / 2])
-    near = [
-        face
-        for face in detector.detect(picture)
-        if np.abs(np.array([face.x + face.width / 2, face.y + face.height / 2]) - centre).max() < expected.width / 2
-    ]
-    found = largest(near)
-    return (found, True) if found else (expected, False)
+    @cached_property
+    def full_key(self) -> str:
+        """`key`, and what the manifest says that training listens to."""
+        return key_of(self.key, samples_key(self.samples))
 
 
-def prepared_key(corpora: Sequence[Path], samples: Sequence[Sample], detector: Path) -> str:
-    """A name for crops: the pictures' and landmarks' contents, the detector that finds the faces, how they are cut."""
-    spec = read_task(detector, FaceDetectionSpec)
-    landmarks = [digest(path) for corpus in corpora if (path := corpus / LANDMARKS_FILE).is_file()]
-    cuts = (STORED_SCALE, STORED_SIZE, CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS, NATIVE_STORED_SIZE)
-    return key_of(files_key(samples), landmarks, spec.variants, spec.input, cuts)
-
-
-def prepare(corpora: Sequence[Path], folder: Path, detector_bundle: Path = DETECTOR) -> Prepared:
-    """Cut every picture of the corpora and write the crops to ``folder``."""
-    samples, landmarks = read_corpora(corpora)
-    detector = FaceDetector.load(detector_bundle, Runtime(threads=1))
-    count = len(samples)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "key").unlink(missing_ok=True)
-
-    def kept(name: str, height: int, width: int) -> Pixels:
-        return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint8, (count, height, width, 3))
-
-    stored = kept("stored", STORED_SIZE, STORED_SIZE)
-    native = kept("native", NATIVE_STORED_SIZE, NATIVE_STORED_SIZE)
-    views = kept("views", 2 * CROP_SIZE, CROP_SIZE)
-    boxes = np.zeros((count, 4), np.float32)
-    detected = np.zeros(count, np.bool_)
-    points = np.full_like(landmarks, np.nan)
-    for i, sample in enumerate(samples):
-        picture = read_picture(sample.path)
-        face, detected[i] = face_of(picture, landmarks[i], detector)
-        boxes[i] = face.x, face.y, face.width, face.height
-        stored[i] = square_crop(picture, face, STORED_SCALE, STORED_SIZE)
-        native[i] = native_crop(picture, face, STORED_SCALE, NATIVE_STORED_SIZE, NATIVE_FACE_PIXELS)
-        views[i] = face_views(picture, face, CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS)
-        side = round(STORED_SCALE * max(face.width, face.height))
-        corner = np.array([face.x + face.width / 2, face.y + face.height / 2]) - side / 2
-        points[i] = (landmarks[i] - corner) * (STORED_SIZE / side)
-    np.savez(folder / "faces.npz", boxes=boxes, detected=detected, points=points)
-    key = prepared_key(corpora, samples, detector_bundle)
-    (folder / "key").write_text(key)
-    return Prepared(samples, stored, native, views, points, boxes[:, 2:].max(1), detected, key)
-
-
-def load_prepared(corpora: Sequence[Path], folder: Path, detector_bundle: Path = DETECTOR) -> Prepared:
-    """Open what `prepare` wrote.
+def frames_of(path: Path) -> Iterator[Pixels]:
+    """`FRAMES` evenly spread frames of a clip, uint8 [H, W, 3] RGB; fewer of a shorter one.
 
     Raises:
-        FileNotFoundError: nothing was prepared there, or other pictures, or with another detector.
+        av.FFmpegError: it cannot be decoded.
     """
-    samples = read_corpora(corpora)[0]
-    key = prepared_key(corpora, samples, detector_bundle)
-    if not (folder / "key").is_file() or (folder / "key").read_text() != key:
-        raise FileNotFoundError(f"{folder} does not hold the crops of these pictures: run prepare first")
-    with np.load(folder / "faces.npz") as faces:
-        boxes, detected, points = faces["boxes"], faces["detected"], faces["points"]
-    stored, native, views = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("stored", "native", "views"))
-    return Prepared(samples, stored, native, views, points, boxes[:, 2:].max(1), detected, key)
+    with av.open(str(path)) as container:
+        decoded = list(container.decode(video=0))
+    count = min(FRAMES, len(decoded))
+    for place in (np.arange(count) + 0.5) * len(decoded) / max(1, count):
+        yield np.asarray(decoded[int(place)].to_ndarray(format="rgb24"), np.uint8)
+
+
+def off(face: Face, rng: np.random.Generator) -> Face:
+    """The face as a detector may have found it as well."""
+    grown = float(np.exp(rng.normal(0, SIZE_OFF)))
+    across, down = rng.normal(0, PLACE_OFF, 2) * max(face.width, face.height)
+    width, height = face.width * grown, face.height * grown
+    left, top = face.x + (face.width - width) / 2 + across, face.y + (face.height - height) / 2 + down
+    return replace(face, x=float(left), y=float(top), width=width, height=height)
+
+
+def views_of(path: Path, detector: FaceDetector, rng: np.random.Generator | None = None) -> Iterator[Pixels]:
+    """What the service would cut of the largest face in each frame, uint8 [2S, S, 3]; with `rng` a little off.
+
+    Raises:
+        av.FFmpegError: the clip cannot be decoded.
+    """
+    for frame in frames_of(path):
+        face = largest(detector.detect(frame))
+        if face is not None:
+            yield face_views(frame, off(face, rng) if rng else face, CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS)
+
+
+class Preparer:
+    """Reads clips with one detector and one backbone; what was read before is read from `folder`."""
+
+    def __init__(self, statistics: RegionStatistics, folder: Path, detector: Path = DETECTOR) -> None:
+        self.statistics, self._folder = statistics, folder
+        self._detector = FaceDetector.load(detector, Runtime(threads=1))
+        spec = read_task(detector, FaceDetectionSpec)
+        cut = (CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS, FRAMES, SIZE_OFF, PLACE_OFF)
+        self.key = key_of(spec.variants, spec.input, cut, ZOOMS, READ_LAYERS, weights_key(statistics))
+
+    def read(self, clip: Path, copy: int) -> npt.NDArray[np.float16]:
+        """The statistics [frames, D] of a clip (copy 0), or of a copy that went through a codec drawn for it."""
+        name = key_of(self.key, digest(clip), copy)
+        return kept(self._folder / f"{name}.npy", lambda: self._measured(clip, copy))
+
+    def _measured(self, clip: Path, copy: int) -> npt.NDArray[np.float16]:
+        rng = np.random.default_rng((copy, int(digest(clip)[:8], 16)))
+        with tempfile.TemporaryDirectory() as folder:
+            path = clip
+            if copy:
+                path = Path(folder) / "clip.mp4"
+                recompress(clip, path, drawn(rng))
+            views = list(views_of(path, self._detector, rng if copy else None))
+        if not views:
+            return np.zeros((0, self.statistics.size * len(ZOOMS)), np.float16)
+        with torch.inference_mode():
+            statistics: torch.Tensor = self.statistics(as_images(np.stack(views)))
+        return np.asarray(statistics.numpy(), np.float16)
+
+
+def golden_views(samples: Sequence[Sample], detector: Path = DETECTOR) -> Pixels:
+    """The graph's input [`FRAMES`, 3, 2S, S] for the first sample with a face in every frame.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = FaceDetector.load(detector, Runtime(threads=1))
+    for sample in samples:
+        views = list(views_of(sample.path, found))
+        if len(views) == FRAMES:
+            return np.ascontiguousarray(np.stack(views).transpose(0, 3, 1, 2))
+    raise ValueError("no clip shows a face in every frame")
+
+
+def read_corpora(folders: Sequence[Path]) -> list[Sample]:
+    """The samples of all folders one after the other.
+
+    Raises:
+        ManifestError: a folder has no usable manifest.
+    """
+    return [sample for folder in folders for sample in read_manifest(folder / "manifest.tsv")]
+
+
+def prepare(corpora: Sequence[Path], copies: int, preparer: Preparer) -> Prepared:
+    """Read every clip of the corpora as found, and as many recompressed ``copies`` of it; says how far it is."""
+    samples = read_corpora(corpora)
+    parts: list[npt.NDArray[np.float16]] = []
+    owner: list[int] = []
+    found = 0
+    for copy in range(1 + copies):
+        for i, sample in enumerate(samples):
+            parts.append(preparer.read(sample.path, copy))
+            owner += [i] * len(parts[-1])
+            if (i + 1) % 100 == 0 or i + 1 == len(samples):
+                log(f"copy {copy}: {i + 1} of {len(samples)} clips")
+        if copy == 0:
+            found = len(owner)
+    key = key_of(preparer.key, copies, [digest(sample.path) for sample in samples])
+    return Prepared(samples, np.concatenate(parts), np.array(owner, np.int64), key, found)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
+import numpy as np
 
 UNKNOWN_RATE = Fraction(25)
+Codec = Literal["libx264", "libx265", "libvpx-vp9"]
+OPTIONS: Mapping[Codec, Mapping[str, str]] = {
+    "libx264": {},
+    "libx265": {"preset": "veryfast", "x265-params": "log-level=none:pools=none:frame-threads=1"},
+    "libvpx-vp9": {"b": "0", "deadline": "realtime", "cpu-used": "6"},
+}
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One way in which clips are encoded again. `scale`: of both sides; `crf`: of H.264."""
+    """One way in which clips are encoded again. `crf`: of the codec's own scale; `scale`: of both sides."""
 
     crf: int
     scale: float = 1.0
+    codec: Codec = "libx264"
 
 
 AS_FOUND = "as found"
@@ -27,6 +37,16 @@ CONDITIONS: dict[str, Condition | None] = {
     "three quarters of the size": Condition(18, 0.75),
     "messenger (three quarters, crf 30)": Condition(30, 0.75),
 }
+CODECS: tuple[Codec, ...] = ("libx264", "libx264", "libx265", "libvpx-vp9")
+VP9_CRF = 6
+"""VP9's scale of qualities, which ends at 63, looks alike this much higher."""
+
+
+def drawn(rng: np.random.Generator) -> Condition:
+    """A condition for training: any codec, quality and size that a video may have gone through."""
+    codec = CODECS[rng.integers(len(CODECS))]
+    crf = int(rng.integers(20, 39)) + VP9_CRF * (codec == "libvpx-vp9")
+    return Condition(crf, float(rng.uniform(0.5, 1.0)) if rng.random() < 0.6 else 1.0, codec)
 
 
 def recompress(source: Path, target: Path, condition: Condition) -> None:
@@ -38,7 +58,8 @@ def recompress(source: Path, target: Path, condition: Condition) -> None:
     with av.open(str(source)) as read, av.open(str(target), "w") as write:
         given = read.streams.video[0]
         width, height = (max(2, round(side * condition.scale / 2) * 2) for side in (given.width, given.height))
-        made = write.add_stream("libx264", rate=given.average_rate or UNKNOWN_RATE, options={"crf": str(condition.crf)})
+        options = {"crf": str(condition.crf), **OPTIONS[condition.codec]}
+        made = write.add_stream(condition.codec, rate=given.average_rate or UNKNOWN_RATE, options=options)
         made.width, made.height = width, height
         made.pix_fmt = "yuv420p"
         made.thread_count = 1

@@ -7,8 +7,6 @@ look at the residual alone, what a blur takes away, where neither the light nor 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.common.perceptrons import Expert, Gate, Mixture, Perceptron
 from training.video.backbone import (
     MEAN,
     STD,
@@ -24,10 +21,10 @@ from training.video.backbone import (
     channels_last,
     fold_normalisation,
     load_imagenet,
-    required_imagenet_weights,
 )
-from training.video.prepare import CROP_SCALE, CROP_SIZE
 
+# what the service cuts; larger faces are shrunk before their own pixels are looked at
+CROP_SCALE, CROP_SIZE, NATIVE_FACE_PIXELS = 1.3538, 176, 208
 # one block each of the backbone's stages with 40, 80, 112 and 192 channels
 READ_LAYERS = (6, 8, 10, 13)
 SMALLEST_VARIANCE = 1e-4
@@ -53,7 +50,6 @@ ZOOMS = (Zoom(112, 144), Zoom(80, 128, residual=True), Zoom(144, 144, residual=T
 ACROSS, UP = 0.45, 0.55
 # a face's larger side in a crop, and in the frame's own pixels, where it is the corpus's median
 FACE_PIXELS, NATIVE_FACE = CROP_SIZE / CROP_SCALE, 176
-EXPERTS = ("clean", "degraded")
 
 
 def blur_matrix(size: int) -> Tensor:
@@ -139,55 +135,3 @@ class RegionStatistics(nn.Module):
                 spread = torch.log(variance.clamp(min=0) + SMALLEST_VARIANCE) / 2
                 parts += [mean.flatten(1), spread.flatten(1)]
         return torch.cat(parts, 1)
-
-
-class LastZoomGate(Gate):
-    """A gate that looks at the last zoom's statistics (N, size) of all alone."""
-
-    def logits(self, features: Tensor) -> Tensor:
-        return super().logits(features[:, -self.layer.in_features :])
-
-
-def expert(zooms: Sequence[Perceptron]) -> Expert:
-    """The mean of one perceptron a zoom."""
-    size = zooms[0].hidden.in_features
-    return Expert(zooms, [torch.arange(zoom * size, (zoom + 1) * size) for zoom in range(len(zooms))])
-
-
-def mixture(experts: Sequence[Expert], gate: Gate) -> Mixture:
-    """A member, each of whose experts judges its own kind of crops alone."""
-    return Mixture(experts, gate, torch.eye(len(EXPERTS))).eval()
-
-
-def empty_mixture(size: int, hidden: int) -> Mixture:
-    """A member of untrained experts whose perceptrons have ``hidden`` units, for statistics of ``size`` a zoom."""
-    experts = [expert([Perceptron(size, hidden) for _ in ZOOMS]) for _ in EXPERTS]
-    return mixture(experts, LastZoomGate(size, len(EXPERTS)))
-
-
-class RegionMembers(nn.Module):
-    """Views [N, 3, 2S, S] to each member's logit [N, members, 1]."""
-
-    experts = 1
-    # in int8 the backbone's first blocks alone cost 0.02 of AUC, the others next to nothing
-    precise = re.compile(r"backbone\.[0-3](_\d+)?/")
-
-    def __init__(self, statistics: RegionStatistics, members: Sequence[Mixture]) -> None:
-        super().__init__()
-        self.statistics = statistics
-        self.members = nn.ModuleList(members)
-
-    def forward(self, views: Tensor) -> Tensor:
-        statistics = self.statistics(views)
-        return torch.stack([member(statistics) for member in self.members], dim=1)[:, :, None]
-
-
-def load_members(path: Path, statistics: RegionStatistics | None = None) -> tuple[RegionMembers, list[list[int]]]:
-    """What `experts.train_members` wrote, and the folds that each member holds out."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    members = []
-    for weights in state["members"]:
-        hidden, size = weights["experts.0.perceptrons.0.layers.1.weight"].shape
-        members.append(empty_mixture(size, hidden))
-        members[-1].load_state_dict(weights)
-    return RegionMembers(statistics or RegionStatistics(required_imagenet_weights()), members), state["held_out"]

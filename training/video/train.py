@@ -1,149 +1,107 @@
-"""Fine-tune one member of a detector; stops and goes on where it was."""
+"""Train the detector: kernel ridge regression on `regions`' statistics, a member for each group of held-out folds."""
 
 from __future__ import annotations
 
-import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from training.common.command import log
-from training.common.content import digest, key_of, samples_key
-from training.video.backbone import as_images
-from training.video.batches import BLENDED, GENUINE, RESYNTHESIZED, Batch, Batches, Reconstructions
-from training.video.network import Detector, build, either
+from training.common.content import digest, key_of
+from training.common.manifest import Sample, sampling_weights
+from training.video.kernel import LandmarkKernel
 from training.video.prepare import Prepared
-from training.video.recipe import Member
-from training.video.synthesize import reconstructions_path
+from training.video.recipe import Ridge
+
+BATCH = 256
+JITTER = 1e-4
 
 
-def learning_rate(config: Member, step: int) -> float:
-    """The learning rate of a step, counted from 0."""
-    decay = max(1, round(config.steps * config.decay_share))
-    return config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup), (config.steps - step) / decay)
+def may_see(sample: Sample, held_out: Sequence[int]) -> bool:
+    """Whether a clip may be trained on while some folds are held out."""
+    return sample.fold >= 0 and not {sample.fold, *sample.also_held_out} & set(held_out)
 
 
-def loss_of(logits: Tensor, kinds: Tensor) -> Tensor:
-    """Cross-entropy of the joint logit, and of the expert that should see a pseudo-fake.
-
-    ``logits`` [N, 2] (blended, synthesized whole), ``kinds`` [N]. A genuine crop is genuine to both
-    experts by way of the joint logit; of a real fake it is not known which trace it shows, so it counts
-    there alone. Genuine and manipulated crops weigh the same.
-    """
-    target = (kinds != GENUINE).float()
-    joint = functional.binary_cross_entropy_with_logits(either(logits), target, reduction="none")
-    loss = (joint[target == 0].mean() + joint[target == 1].mean()) / 2
-    for expert, kind in ((0, BLENDED), (1, RESYNTHESIZED)):
-        mine = logits[kinds == kind, expert]
-        if len(mine):
-            loss = loss + 0.25 * functional.softplus(-mine).mean()
-    return loss
+def source_evened(samples: Sequence[Sample], owner: npt.NDArray[np.int64]) -> Tensor:
+    """Weights [R] of frames, of mean 1 over clips: both labels, every source of a label, every clip of a source and
+    every frame of a clip count alike."""
+    frames = Counter(owner.tolist())
+    clips = sorted(frames)
+    weights = sampling_weights([samples[i] for i in clips], damping=1.0)
+    each = {clip: weight * len(clips) / frames[clip] for clip, weight in zip(clips, weights, strict=True)}
+    return torch.tensor([each[i] for i in owner.tolist()], dtype=torch.float64)
 
 
-def to_tensor(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Images as float32 [N, 3, S, S], channels last, and kinds [N]."""
-    return as_images(batch.images), torch.from_numpy(batch.kinds)
+def landmark_clips(samples: Sequence[Sample], count: int) -> list[int]:
+    """So many clips, of every source about as many as of any other of its label."""
+    usable = [i for i, sample in enumerate(samples) if sample.fold >= 0]
+    chances = np.array(sampling_weights([samples[i] for i in usable], damping=1.0))
+    order = np.random.default_rng(0).exponential(size=len(usable)) / chances
+    return sorted(usable[i] for i in np.argsort(order)[:count])
 
 
-class Trainer:
-    """Optimizes a member and keeps an exponential average of its weights, which is what ships."""
+class Likenesses:
+    """All frames' likeness to landmarks: the mean statistics of some clips, as found."""
 
-    def __init__(self, config: Member, batches: Batches, weights: Path | None) -> None:
-        torch.manual_seed(config.seed)
-        self.config, self.batches = config, batches
-        self.model = build(weights, config.dropout)
-        for layer in list(self.model.backbone.layers)[: config.frozen_layers]:
-            layer.requires_grad_(False)
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
-        self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
-        self.step = 0
-        self.losses: list[float] = []
+    def __init__(self, prepared: Prepared, recipe: Ridge) -> None:
+        self.samples, self.owner = prepared.samples, prepared.owner
+        statistics = torch.from_numpy(prepared.statistics)
+        of_clip = {i: rows for i in landmark_clips(self.samples, recipe.landmarks) if (rows := prepared.as_found(i))}
+        self.clips = list(of_clip)
+        self.kernel = LandmarkKernel(len(of_clip), statistics.shape[1])
+        marks = torch.stack([statistics[rows].float().mean(0) for rows in of_clip.values()])
+        self.kernel.fit(marks, recipe.sharpness)
+        self.of_frames = torch.cat(
+            [self.kernel(statistics[i : i + BATCH].float()) for i in range(0, len(statistics), BATCH)]
+        ).double()
+        self.of_landmarks = self.kernel(marks).double()
 
-    def advance(self) -> float:
-        """One step; returns its loss."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self.step)
-        images, kinds = to_tensor(self.batches.draw(self.step))
-        loss = loss_of(self.model(images), kinds)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.step += 1
-        keep = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        for key, value in self.model.state_dict().items():
-            self.average[key].lerp_(value, 1 - keep)
-        return float(loss.detach())
+    def member(self, held_out: Sequence[int], ridge: float) -> tuple[Tensor, float]:
+        """Weights [L] and bias of a member.
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, replacing the one before in one move."""
-        state = {
-            "step": self.step,
-            "model": self.model.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "losses": self.losses,
-            "torch_rng": torch.get_rng_state(),
-        }
-        temporary = path.with_suffix(".part")
-        torch.save(state, temporary)
-        temporary.replace(path)
-
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of the same recipe."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average, self.step, self.losses = state["average"], state["step"], state["losses"]
-        torch.set_rng_state(state["torch_rng"])
+        Kernel ridge regression in the span of landmarks (Rudi et al., "Less is More: Nystrom Computational
+        Regularization", NIPS 2015) on the labels -1 and 1. Landmarks of clips that it must not see weigh nothing.
+        """
+        rows = np.flatnonzero([may_see(self.samples[i], held_out) for i in self.owner.tolist()])
+        marks = torch.tensor([i for i, clip in enumerate(self.clips) if may_see(self.samples[clip], held_out)])
+        weights = source_evened(self.samples, self.owner[rows])
+        labels = torch.tensor([2.0 * self.samples[i].label - 1 for i in self.owner[rows].tolist()]).double()
+        share = weights / weights.sum()
+        alike = self.of_frames[rows][:, marks]
+        centre, level = share @ alike, share @ labels
+        alike = alike - centre
+        weighted = (alike * weights[:, None]).T
+        matrix = weighted @ alike + ridge * self.of_landmarks[marks][:, marks] + JITTER * torch.eye(len(marks))
+        solved = torch.linalg.solve(matrix, weighted @ (labels - level))
+        found = torch.zeros(len(self.clips), dtype=torch.float64)
+        found[marks] = solved
+        return found, float(level - centre @ solved)
 
 
-def load_average(path: Path) -> Detector:
-    """The averaged weights of a checkpoint as a detector in evaluation mode."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model = build(None)
-    model.load_state_dict(state["average"])
-    return model.eval()
+def members_path(
+    work: Path, prepared: Prepared, held_out: Sequence[Sequence[int]], recipe: Ridge, weights: Path
+) -> Path:
+    """Where the trained members lie: another file for other clips, labels, folds, backbones or recipes."""
+    return work / f"members_{key_of(prepared.full_key, held_out, recipe, digest(weights))}.pt"
 
 
-def training_rows(prepared: Prepared, held_out: tuple[int, ...]) -> list[int]:
-    """Samples whose fold, and the further folds that hide them, are not held out."""
-    return [i for i, s in enumerate(prepared.samples) if s.fold not in held_out and not s.also_held_out & set(held_out)]
-
-
-def checkpoint_path(config: Member, prepared: Prepared, work: Path, weights: Path | None) -> Path:
-    """Where a member's checkpoint lies: another file for another recipe, other crops or labels, other first weights."""
-    pseudo = reconstructions_path(work, prepared)
-    files = [digest(path) if path is not None and path.is_file() else None for path in (weights, pseudo)]
-    return work / f"member_{key_of(config, prepared.key, samples_key(prepared.samples), files)}.pt"
-
-
-def train(config: Member, prepared: Prepared, work: Path, weights: Path | None) -> Path:
-    """Train a member to the end of its steps; returns its checkpoint."""
-    checkpoint = checkpoint_path(config, prepared, work, weights)
-    batches = Batches(
-        prepared,
-        training_rows(prepared, config.held_out),
-        Reconstructions(reconstructions_path(work, prepared)),
-        config.mixture,
-        size=config.size,
-        seed=config.seed,
-    )
-    trainer = Trainer(config, batches, weights)
-    if checkpoint.is_file():
-        trainer.resume(checkpoint)
-    start, first = time.monotonic(), trainer.step
-    recent: list[float] = []
-    while trainer.step < config.steps:
-        recent.append(trainer.advance())
-        if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
-            trainer.losses.append(float(np.mean(recent)))
-            recent.clear()
-            trainer.save(checkpoint)
-            seconds = (time.monotonic() - start) / (trainer.step - first)
-            log(f"{checkpoint.stem} step {trainer.step} loss {trainer.losses[-1]:.4f} {seconds:.2f} s/step")
-    return checkpoint
+@torch.inference_mode()
+def train_members(prepared: Prepared, held_out: Sequence[Sequence[int]], recipe: Ridge, path: Path) -> None:
+    """Train a member for each group of held-out folds and write them all."""
+    likenesses = Likenesses(prepared, recipe)
+    heads = [likenesses.member(folds, recipe.ridge) for folds in held_out]
+    log(f"{len(heads)} members on {len(likenesses.clips)} landmarks and {len(prepared.owner)} frames")
+    state = {
+        "held_out": [list(folds) for folds in held_out],
+        "kernel": likenesses.kernel.state_dict(),
+        "heads": {
+            "weight": torch.stack([weights for weights, _ in heads]).float(),
+            "bias": torch.tensor([bias for _, bias in heads]),
+        },
+    }
+    torch.save(state, path)

@@ -35,6 +35,8 @@ def test_importing_a_door_loads_no_other(door: str) -> None:
     }
     assert others == set()
     assert "onnxruntime" not in modules, "ONNX Runtime is loaded only where something is judged"
+    if door == "http":
+        assert not {"httpx", "httpcore"} & modules, "what asks others is loaded where it is needed"
     if door == "cli":
         assert modules & WEB == set()
 

@@ -11,6 +11,13 @@ def test_auc_counts_ties_half() -> None:
     assert np.isnan(metrics.auc([1, 2], [1, 1]))
 
 
+def test_rank_correlation_asks_for_the_order_alone() -> None:
+    assert metrics.rank_correlation([1, 2, 3, 40], [1, 4, 9, 10]) == pytest.approx(1)
+    assert metrics.rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert metrics.rank_correlation([1, 1, 2, 2], [5, 6, 5, 6]) == pytest.approx(0)
+    assert np.isnan(metrics.rank_correlation([1, 1], [1, 2]))
+
+
 def test_eer_of_separated_and_of_reversed_scores() -> None:
     assert metrics.eer([0, 1, 2, 3], [0, 0, 1, 1]) == pytest.approx(0.0)
     assert metrics.eer([3, 2, 1, 0], [0, 0, 1, 1]) == pytest.approx(1.0)

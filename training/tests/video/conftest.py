@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from testbed.media import write_video
+
 Pixels = npt.NDArray[np.uint8]
 
 # untrained networks make numbers so small that a CPU crawls; and tests share their cores
@@ -39,21 +41,29 @@ def draw_face(rng: np.random.Generator, size: int = 160) -> Pixels:
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
 
-def write_corpus(folder: Path, per_source: int = 3) -> Path:
-    """A corpus in five folds, each with a genuine source and a method whose fakes are tinted in the mouth."""
+class Shown:
+    """Pictures one after the other."""
+
+    def __init__(self, pictures: list[Pixels]) -> None:
+        self._pictures = pictures
+
+    def __call__(self, number: int, width: int, height: int) -> Pixels:
+        return self._pictures[number]
+
+
+def write_corpus(folder: Path, frames: int = 6) -> Path:
+    """Clips in five folds, each with a genuine source and a method whose fakes are tinted in the mouth."""
     rng = np.random.default_rng(0)
-    lines = ["path\tlabel\tmethod_or_source\tfamily\tfold\tgroup\tkind"]
-    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["path\tlabel\tmethod_or_source\tfamily\tfold"]
     for fold in range(5):
         for label in ("real", "fake"):
-            for i in range(per_source):
-                face = draw_face(rng)
-                if label == "fake":
-                    face[105:125, 55:105] = 255 - face[105:125, 55:105]
-                name = f"{label}_{fold}_{i}.jpg"
-                cv2.imwrite(str(folder / name), face[..., ::-1])
-                source, clip = f"{label}{fold}", f"{fold}-{i // 2}"
-                lines.append(f"{name}\t{label}\t{source}\t{source}\t{fold}\t{clip}\tvideo-frame")
+            name = f"{label}_{fold}.mp4"
+            pictures = [draw_face(rng) for _ in range(frames)]
+            if label == "fake":
+                for picture in pictures:
+                    picture[105:125, 55:105] = 255 - picture[105:125, 55:105]
+            write_video(folder / name, frames=frames, size=(160, 160), picture=Shown(pictures))
+            lines.append(f"{name}\t{label}\t{label}{fold}\t{label}{fold}\t{fold}")
     (folder / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 

@@ -16,7 +16,7 @@ from training.common.cards import write_figures
 from training.common.manifest import Sample
 from training.common.rates import by_source
 from training.video.calibrate import calibrate
-from training.video.evaluate import at_shipped, figures
+from training.video.evaluate import PAIRED, at_shipped, figures, pairs_text, shortcut_table
 from training.video.operating import ClipScores, OperatingPoint, called
 from training.video.recompress import AS_FOUND
 
@@ -49,6 +49,17 @@ def test_every_table_is_there_with_its_rates() -> None:
     assert f"| {AS_FOUND} | 0.0% | 0.0% | 0.0% | 0.0% | 0.0% |" in flattered
     assert "| film | 50 | 25 |" in text
     assert "| swap | 100 | 25 |" in text
+
+
+def test_shortcuts_and_pairs_stand_beside() -> None:
+    scores = clips()
+    samples = [replace(s, fields={"fps": str(25 + s.label)}) for s in scores.samples]
+    assert "| frames per second | 1.000 | nan |" in shortcut_table(replace(scores, samples=tuple(samples)))
+    assert pairs_text(scores) == ""
+    for i in (0, 100):
+        samples[i] = replace(samples[i], source=PAIRED[i // 100], fields={"source_path": "a.mp4"})
+    text = pairs_text(replace(scores, samples=tuple(samples)))
+    assert text.endswith("scores higher in 1.")
 
 
 def test_sources_count_alike_whatever_their_size() -> None:

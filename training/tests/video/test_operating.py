@@ -73,6 +73,6 @@ def test_no_clip_meets_its_own_thresholds() -> None:
 def test_only_clips_with_enough_evidence_count() -> None:
     samples = [sample("a", 0), sample("b", 1), sample("c", 1)]
     found = [Judgement(1.0, True, 90.0), Judgement(2.0, False, 90.0), Judgement(None, False, 0.0)]
-    clips = judged(samples, {"a": found})["a"]
+    clips = judged({"a": list(zip(samples, found, strict=True))})["a"]
     assert [s.path.name for s in clips.samples] == ["a"]
     assert len(clips.offered) == 3

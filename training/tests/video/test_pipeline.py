@@ -1,4 +1,4 @@
-"""The whole way on a drawn corpus: prepare, train, go on, export."""
+"""The whole way on a drawn corpus: prepare, train, export."""
 
 from __future__ import annotations
 
@@ -8,198 +8,140 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
+from sg_common.bundle.load import load_bundle
+from sg_common.bundle.spec import FaceSpec
+from sg_common.runtime import Runtime
 
-from training.video import experts, export, recipe
-from training.video.batches import BLENDED, FAKE, GENUINE, Batches, Mixture, Reconstructions
-from training.video.fusion import ALONE, Fusion
-from training.video.prepare import CROP_SIZE, Prepared, load_prepared, prepare
-from training.video.quantization import correct_bias, quantize
-from training.video.regions import (
-    ZOOMS,
-    RegionStatistics,
-    Zoom,
-    blur_matrix,
-    load_members,
-    region_weights,
-    residual_of,
-)
-from training.video.train import Trainer, checkpoint_path, learning_rate, train, training_rows
+from training.video import recipe
+from training.video.export import alone, export, run, unseen
+from training.video.kernel import LandmarkKernel, load_members
+from training.video.prepare import FRAMES, Prepared, Preparer, golden_views, prepare
+from training.video.regions import ZOOMS, RegionStatistics, Zoom, blur_matrix, region_weights, residual_of
+from training.video.train import Likenesses, landmark_clips, may_see, source_evened, train_members
 
 DETECTOR = Path(__file__).resolve().parents[3] / "models/face_detector"
 SHIPPED = recipe.load()
-assert SHIPPED.experts is not None
-SHIPPED_EXPERTS = SHIPPED.experts
-MIXTURE = Mixture(genuine=2, blended=1, resynthesized=1, fake=1)
+SMALL = replace(SHIPPED, held_out=((2, 4), (0, 3)), copies=1, kernel=replace(SHIPPED.kernel, landmarks=8))
 
 
 @pytest.fixture(scope="module")
-def prepared(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare([corpus], folder, DETECTOR)
-    return load_prepared([corpus], folder, DETECTOR)
-
-
-def config(*folds: int) -> recipe.Member:
-    return recipe.Member(held_out=folds, steps=2, checkpoint_every=1, size=CROP_SIZE, mixture=MIXTURE)
+def preparer(tmp_path_factory: pytest.TempPathFactory) -> Preparer:
+    torch.manual_seed(0)
+    return Preparer(RegionStatistics(None), tmp_path_factory.mktemp("statistics"), DETECTOR)
 
 
 @pytest.fixture(scope="module")
-def bundle(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("bundle")
-    pair = [config(2, 4), config(0, 3)]
-    for member in pair:
-        train(member, prepared, work, None)
-    members, held_out = export.fine_tuned(pair, prepared, work, None)
-    export.export(prepared, members, held_out, recipe=replace(SHIPPED, int8=True), work=work, out=out)
+def prepared(corpus: Path, preparer: Preparer) -> Prepared:
+    return prepare([corpus], SMALL.copies, preparer)
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("trained") / "members.pt"
+    train_members(prepared, SMALL.held_out, SMALL.kernel, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(prepared: Prepared, trained: Path, preparer: Preparer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bundle")
+    members, held_out = load_members(trained, preparer.statistics)
+    views = golden_views(prepared.samples, DETECTOR)
+    export(members, held_out, views, recipe=SMALL, work=tmp_path_factory.mktemp("work"), out=out)
     return out
 
 
-def test_finds_the_drawn_faces(prepared: Prepared) -> None:
-    assert prepared.detected.mean() > 0.8
-    assert prepared.crops.shape == (30, CROP_SIZE, CROP_SIZE, 3)
-    assert ((prepared.face_pixels > 60) & (prepared.face_pixels < 150)).all()
+def test_every_clip_is_read_as_found_and_recompressed(prepared: Prepared, preparer: Preparer) -> None:
+    assert len(prepared.samples) == 10
+    assert prepared.statistics.shape[1] == len(ZOOMS) * preparer.statistics.size
+    assert np.bincount(prepared.owner).max() == FRAMES * (1 + SMALL.copies)
+    assert prepared.found > 8 * FRAMES
+    rows = prepared.as_found(3)
+    assert len(rows) == FRAMES
+    assert max(rows) < prepared.found
 
 
-def test_refuses_crops_of_other_pictures(corpus: Path, prepared: Prepared, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="prepare"):
-        load_prepared([corpus], tmp_path, DETECTOR)
-    copied = tmp_path / "corpus"
-    shutil.copytree(corpus, copied)
-    (tmp_path / "key").write_text(prepared.key)
-    picture = next(copied.glob("real*.jpg"))
-    shutil.copy(next(copied.glob("fake*.jpg")), picture)  # as many pictures as before
-    with pytest.raises(FileNotFoundError, match="prepare"):
-        load_prepared([copied], tmp_path, DETECTOR)
+def test_what_was_read_is_kept_by_content(corpus: Path, preparer: Preparer, tmp_path: Path) -> None:
+    first = preparer.read(corpus / "real_0.mp4", 0)
+    other = tmp_path / "real_0.mp4"
+    shutil.copy(corpus / "fake_0.mp4", other)
+    assert (preparer.read(other, 0) != first).any()
+    copy = preparer.read(corpus / "real_0.mp4", 1)
+    assert (copy != first).any()
+    np.testing.assert_array_equal(preparer.read(corpus / "real_0.mp4", 1), copy)
+    torch.manual_seed(1)
+    assert Preparer(RegionStatistics(None), tmp_path, DETECTOR).key != preparer.key
 
 
-def test_a_second_corpus_is_added_in_the_same_way(corpus: Path, tmp_path: Path) -> None:
-    both = prepare([corpus, corpus], tmp_path, DETECTOR)
-    assert len(both.samples) == 60
-    assert load_prepared([corpus, corpus], tmp_path, DETECTOR).key == both.key
+def test_a_member_never_sees_its_held_out_folds(prepared: Prepared) -> None:
+    sample = prepared.samples[0]
+    assert not may_see(sample, [sample.fold])
+    assert not may_see(replace(sample, also_held_out=frozenset({7})), [7])
+    assert not may_see(replace(sample, fold=-1), [])
+    hidden = {i for i, s in enumerate(prepared.samples) if s.fold in (2, 4)}
+    flipped = [replace(s, label=1 - s.label) if i in hidden else s for i, s in enumerate(prepared.samples)]
+    weights, bias = Likenesses(prepared, SMALL.kernel).member((2, 4), 0.3)
+    likenesses = Likenesses(replace(prepared, samples=flipped), SMALL.kernel)
+    again, same = likenesses.member((2, 4), 0.3)
+    torch.testing.assert_close(weights, again)
+    assert bias == pytest.approx(same)
+    assert (weights[[i for i, clip in enumerate(likenesses.clips) if clip in hidden]] == 0).all()
 
 
-def test_checkpoints_go_by_recipe_crops_and_labels(prepared: Prepared, tmp_path: Path) -> None:
-    member = config(0)
-    path = checkpoint_path(member, prepared, tmp_path, None)
-    flipped = [replace(prepared.samples[0], label=1 - prepared.samples[0].label), *prepared.samples[1:]]
-    others = [
-        checkpoint_path(replace(member, steps=3), prepared, tmp_path, None),
-        checkpoint_path(member, replace(prepared, key="other"), tmp_path, None),
-        checkpoint_path(member, replace(prepared, samples=flipped), tmp_path, None),
-        checkpoint_path(member, prepared, tmp_path, DETECTOR / "model.json"),
-    ]
-    assert len({path, *others}) == 5
+def test_sources_count_alike(prepared: Prepared) -> None:
+    samples = [replace(s, source="one" if s.fold < 3 else s.source) for s in prepared.samples if not s.label]
+    samples += [s for s in prepared.samples if s.label]
+    owner = np.repeat(np.arange(10), 2)
+    weights = source_evened(samples, owner).numpy().reshape(10, 2).sum(1)
+    assert weights.sum() == pytest.approx(10)
+    sums = [sum(w for w, s in zip(weights, samples, strict=True) if s.source == name) for name in ("one", "real3")]
+    assert sums[0] == pytest.approx(sums[1])
+    assert len(landmark_clips(samples, 6)) == 6
 
 
-def test_training_never_sees_held_out_folds(prepared: Prepared) -> None:
-    rows = training_rows(prepared, (2, 4))
-    assert {prepared.samples[i].fold for i in rows} == {0, 1, 3}
+def test_members_learn_their_own_clips(prepared: Prepared, trained: Path) -> None:
+    likenesses = Likenesses(prepared, SMALL.kernel)
+    weights, bias = likenesses.member((2, 4), SMALL.kernel.ridge)
+    logits = (likenesses.of_frames @ weights + bias).numpy()
+    labels = np.array([prepared.samples[i].label for i in prepared.owner])
+    seen = np.isin([prepared.samples[i].fold for i in prepared.owner], (0, 1, 3))
+    assert logits[seen & (labels == 1)].mean() > logits[seen & (labels == 0)].mean() + 0.3
 
 
-def batches(prepared: Prepared) -> Batches:
-    rows = training_rows(prepared, (0,))
-    nothing = Reconstructions(Path("missing.npz"))
-    return Batches(prepared, rows, nothing, Mixture(3, 2, 1, 4), size=CROP_SIZE, seed=3)
+def test_a_kernel_is_one_at_its_landmarks_and_less_elsewhere() -> None:
+    marks = torch.randn(5, 3 * len(ZOOMS), generator=torch.Generator().manual_seed(0))
+    kernel = LandmarkKernel(5, marks.shape[1])
+    kernel.fit(marks, 0.7)
+    alike = kernel(marks)
+    torch.testing.assert_close(alike.diagonal(), torch.ones(5))
+    assert ((alike > 0) & (alike <= 1)).all()
+    assert alike.sum() < 20
 
 
-def test_batches_depend_on_seed_and_step_alone(prepared: Prepared) -> None:
-    first, again = batches(prepared).draw(7), batches(prepared).draw(7)
-    np.testing.assert_array_equal(first.images, again.images)
-    assert (first.images != batches(prepared).draw(8).images).any()
-    assert np.bincount(first.kinds).tolist() == [3, 2, 0, 4]
-    assert {GENUINE, BLENDED, FAKE} == set(first.kinds.tolist())
+def test_the_bundle_is_the_mean_of_its_members(bundle: Path, trained: Path, preparer: Preparer) -> None:
+    document = json.loads((bundle / "model.json").read_text())
+    assert document["calibration"]["held_out_folds"] == [[2, 4], [0, 3]]
+    with np.load(bundle / "golden.npz") as golden:
+        views = golden["input"]
+    logit, each = run(bundle / "video.fp32.onnx", views)
+    np.testing.assert_allclose(logit, each.mean(1), atol=1e-5)
+    exact = load_members(trained, preparer.statistics)[0](torch.from_numpy(views))[1].detach().numpy()
+    np.testing.assert_allclose(each, exact, atol=0.02)
+    assert (each[:, 0] != each[:, 1]).all()
 
 
-def test_training_goes_on_where_it_stopped(prepared: Prepared, tmp_path: Path) -> None:
-    whole = Trainer(config(0), batches(prepared), None)
-    for _ in range(3):
-        whole.advance()
-    part = Trainer(config(0), batches(prepared), None)
-    part.advance()
-    part.save(tmp_path / "x.pt")
-    rest = Trainer(config(0), batches(prepared), None)
-    rest.resume(tmp_path / "x.pt")
-    rest.advance()
-    rest.advance()
-    for a, b in zip(whole.average.values(), rest.average.values(), strict=True):
-        torch.testing.assert_close(a, b)
-
-
-def test_experts_weigh_the_statistics_of_regions(prepared: Prepared, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    statistics = RegionStatistics(None)
-    recipe = replace(SHIPPED_EXPERTS, moved=1, retouched=1, degraded=1, seeds=2, hidden=4, epochs=2)
-    measured = experts.measured(prepared, recipe, statistics, tmp_path / "statistics")
-    assert measured.shape == (4, 30, len(ZOOMS) * statistics.size)
-    assert len(list((tmp_path / "statistics").iterdir())) == 4
-    experts.train_members(prepared, measured, [[2, 4], [0, 3]], recipe, tmp_path / "experts.pt")
-    members, held_out = load_members(tmp_path / "experts.pt", statistics)
-    assert held_out == [[2, 4], [0, 3]]
-    export.to_onnx(export.Ensemble(members, ALONE), tmp_path / "experts.onnx")
-    logit, each = export.run(tmp_path / "experts.onnx", prepared.views[:5])
-    views = torch.from_numpy(export.as_input(prepared.views[:5])).float()
-    np.testing.assert_allclose(each, members(views).detach().numpy(), atol=0.01)
-    np.testing.assert_allclose(logit, each[..., 0].mean(1), atol=0.01)
-    assert (each[:, 0, 0] != each[:, 1, 0]).all()
-    inputs = export.as_input(prepared.views[:4])
-    quantize(tmp_path / "experts.onnx", tmp_path / "int8.onnx", inputs, members.precise)
-    graph = onnx.load(tmp_path / "int8.onnx").graph
-    quantized = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
-    in_float = [node.name for node in graph.node if node.op_type == "Conv" and node.input[0] not in quantized]
-    assert in_float
-    assert all(members.precise.search(name) for name in in_float)
-    exact, rough = each[:4], export.run(tmp_path / "int8.onnx", prepared.views[:4])[1]
-    correct_bias(tmp_path / "int8.onnx", tmp_path / "experts.onnx", inputs)
-    corrected = export.run(tmp_path / "int8.onnx", prepared.views[:4])[1]
-    assert np.abs(corrected - exact).mean() < np.abs(rough - exact).mean()
-
-
-def test_what_was_measured_is_read_again(prepared: Prepared, tmp_path: Path) -> None:
-    recipe = replace(SHIPPED_EXPERTS, moved=0, retouched=0, degraded=0)
-    statistics = RegionStatistics(None)
-    first = experts.measured(prepared, recipe, statistics, tmp_path)
-    np.testing.assert_array_equal(experts.measured(prepared, recipe, statistics, tmp_path), first)
-    other = replace(prepared, views=255 - np.asarray(prepared.views), key="other")
-    assert (experts.measured(other, recipe, statistics, tmp_path) != first).any()
-    another_backbone = RegionStatistics(None)
-    assert (experts.measured(prepared, recipe, another_backbone, tmp_path) != first).any()
-    assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_copies_are_the_view_itself_then_moved_then_retouched_then_degraded_ones(prepared: Prepared) -> None:
-    recipe = replace(SHIPPED_EXPERTS, moved=1, retouched=3, degraded=6)
-    own, moved, *changed = (experts.copy_of(prepared, 3, copy, recipe) for copy in range(recipe.copies))
-    np.testing.assert_array_equal(own, prepared.views[3])
-    assert (moved != own).any()
-    np.testing.assert_array_equal(moved, experts.copy_of(prepared, 3, 1, recipe))
-    assert len({copy.tobytes() for copy in changed}) == 9
-    assert all(copy.shape == own.shape for copy in changed)
-
-
-def test_the_gate_tells_degraded_crops_and_expects_clean_ones(prepared: Prepared) -> None:
-    recipe = replace(SHIPPED_EXPERTS, moved=1, retouched=0, degraded=1, clean_odds=1.0)
-    random = np.random.default_rng(0)
-    statistics = random.normal(size=(3, 30, 9)).astype(np.float32)
-    statistics[2, :, -1] += 3
-    training = experts.Training(prepared, statistics, (0,))
-    chances = training.gate(recipe)(torch.from_numpy(statistics.reshape(-1, 9))).detach().numpy()[:, 1].reshape(3, 30)
-    assert chances[:2].mean() < 0.2
-    assert chances[2].mean() > 0.8
-    expecting = training.gate(replace(recipe, clean_odds=10.0))(torch.from_numpy(statistics.reshape(-1, 9)))
-    assert expecting.detach()[:, 1].mean() < chances.mean()
-
-
-def test_what_tells_the_faces_size_is_taken_out() -> None:
-    sizes = torch.linspace(70, 300, 50)
-    features = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
-    features[:, 1] += 5 * sizes.log()
-    direction = experts.size_direction(features, sizes)
-    rest = features - torch.outer(features @ direction, direction)
-    assert abs(np.corrcoef(rest[:, 1].numpy(), np.log(sizes.numpy()))[0, 1]) < 0.3
-    assert abs(direction[1]) > 0.9
+def test_each_fold_has_a_bundle_that_never_saw_it(bundle: Path, tmp_path: Path) -> None:
+    bundles = unseen(bundle, tmp_path)
+    assert sorted(bundles) == [0, 2, 3, 4]
+    assert bundles[2] == bundles[4] != bundles[0]
+    with np.load(bundle / "golden.npz") as golden:
+        views = golden["input"]
+    own = run(bundle / "video.fp32.onnx", views)[1]
+    loaded = load_bundle(bundles[0], FaceSpec, Runtime(threads=1))
+    np.testing.assert_allclose(loaded.logits(views), own[:, 1], atol=1e-4)
+    assert run(alone(bundle, 0, tmp_path / "again") / "video.fp32.onnx", views)[0] == pytest.approx(own[:, 0], abs=1e-4)
 
 
 def test_regions_hold_the_face_and_what_surrounds_it() -> None:
@@ -221,19 +163,3 @@ def test_a_residual_tells_neither_light_nor_colour() -> None:
     torch.testing.assert_close(residual[0, 0, :8], torch.full((8, 40), 127.0))
     torch.testing.assert_close(residual_of(images + torch.tensor([30.0, -10, 5])[:, None, None], blur), residual)
     assert residual_of(images * 2, blur).max() == 255
-
-
-def test_learning_rate_warms_up_and_decays() -> None:
-    recipe = replace(config(), steps=100, warmup=10, decay_share=0.5, learning_rate=1.0)
-    assert learning_rate(recipe, 0) == pytest.approx(0.1)
-    assert learning_rate(recipe, 30) == 1.0
-    assert learning_rate(recipe, 99) == pytest.approx(0.02)
-
-
-def test_bundle_carries_each_members_held_out_logits(bundle: Path, prepared: Prepared) -> None:
-    document = json.loads((bundle / "model.json").read_text())
-    assert document["calibration"]["held_out_folds"] == [[2, 4], [0, 3]]
-    logit, each = export.run(bundle / "video.fp32.onnx", prepared.views[:5])
-    stored = document["calibration"]["fusion"]
-    fusion = Fusion(tuple(stored["scale"]), tuple(stored["offset"]))
-    np.testing.assert_allclose(logit, fusion.joint(each).mean(1), atol=1e-3)

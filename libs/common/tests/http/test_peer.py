@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from sg_common.http.state import ServiceState
 
 from testbed.analyzer import BytesAnalyzer, bytes_service
 from testbed.running import running, wait_for
-from testbed.servers import free_ports
+from testbed.servers import S3Server, aws_environment, free_ports
 
 from .test_progress import EVENTS, MEDIA, parsed
 
@@ -33,7 +34,7 @@ class Pair:
     peer_state: ServiceState
     peer: BytesAnalyzer
 
-    def ask(self, content: bytes = MEDIA, **options: Any) -> httpx.Response:
+    def ask(self, content: bytes | None = MEDIA, **options: Any) -> httpx.Response:
         given = {"headers": KEY, "params": {"peer": "true"}, "content": content, "timeout": 30, **options}
         return httpx.post(f"{self.base}/analyze", **given)
 
@@ -124,6 +125,28 @@ def test_a_caller_who_leaves_cancels_both(pair: Pair) -> None:
         assert pair.own.ended.wait(10)
         assert pair.peer.ended.wait(10)
         wait_for(lambda: pair.state.pool.idle and pair.peer_state.pool.idle)
+
+
+def test_what_can_not_be_fetched_is_a_problem_of_both(pair: Pair) -> None:
+    answer = pair.ask(content=None, params={}, json={"s3_bucket": "closed", "s3_key": "clip.mp4", "peer": True})
+    assert answer.status_code == 200
+    assert {problem_code(part) for part in answer.json().values()} == {"forbidden"}
+    refused = pair.ask(content=None, params={}, json={"s3_bucket": "closed", "s3_key": "clip.mp4", "peer": "true"})
+    assert (refused.status_code, problem_code(refused.json())) == (422, "invalid-option")
+
+
+def test_an_object_is_fetched_once_and_sent_on(
+    pair: Pair, store: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store.client("s3").create_bucket(Bucket="beside")
+    store.client("s3").put_object(Bucket="beside", Key="clip.mp4", Body=MEDIA)
+    for name, value in aws_environment(store).items():
+        monkeypatch.setenv(name, value)
+    service = bytes_service(work_dir=tmp_path / "fetching", s3_allow="beside", peer_url=pair.base)
+    with running(service) as (base, _):
+        body = {"s3_bucket": "beside", "s3_key": "clip.mp4", "peer": True}
+        answer = httpx.post(f"{base}/analyze", json=body, headers=KEY, timeout=30).json()
+    assert answer["audio"]["sha256"] == answer["video"]["sha256"] == hashlib.sha256(MEDIA).hexdigest()
 
 
 def test_a_job_is_one_services_own(pair: Pair) -> None:

@@ -180,13 +180,6 @@ class TrackCombination(Part):
     kind: Literal["max"] = "max"
 
 
-class Fusion(Part):
-    """How the graph scales and shifts its experts' logits before it joins them. For training alone."""
-
-    scale: tuple[float, ...] = Field(description="an expert each; for training alone")
-    offset: tuple[float, ...] = Field(description="an expert each; for training alone")
-
-
 class FaceCalibration(Calibration):
     """`calibration` of a `face-manipulation` bundle."""
 
@@ -194,4 +187,3 @@ class FaceCalibration(Calibration):
     held_out_folds: tuple[tuple[int, ...], ...] | None = Field(
         default=None, description="the folds that each member of the graph never saw; for training alone"
     )
-    fusion: Fusion | None = None

@@ -25,16 +25,18 @@ class ServiceState(ServiceHost):
     def __init__(self, service: AnalyzerService, settings: ServiceSettings) -> None:
         super().__init__(service, settings)
         self.pool = AnalysisPool(settings.concurrency(), settings.max_waiting, self.metrics)
-        self.peer = Peer(service.peer, settings.peer_url, self._peer_seconds()) if settings.peer_url else None
+        self.peer = self._peer()
         try:
             self.jobs = self._open_jobs() if settings.jobs else None
         except BaseException:
             super().close()
             raise
 
-    def _peer_seconds(self) -> float:
+    def _peer(self) -> Peer | None:
+        url, kind = self.settings.peer_url, self.service.peer
         # As long as an own analysis may take: the peer tells its own lateness.
-        return self.settings.request_timeout_seconds + DEADLINE_GRACE_SECONDS
+        seconds = self.settings.request_timeout_seconds + DEADLINE_GRACE_SECONDS
+        return Peer(kind, url, seconds) if url and kind else None
 
     def _open_jobs(self) -> Jobs:
         path = self.settings.work_folder(self.service.kind) / f"jobs-{self.service.kind}.sqlite3"

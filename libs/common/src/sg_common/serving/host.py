@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from sg_common.analysis import Analyzer, Job, Stage
 from sg_common.aws.objects import ObjectStore
@@ -18,8 +19,10 @@ from sg_common.observability import Metrics
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
 from sg_common.sources.s3 import AllowList, S3Source
-from sg_common.sources.url import UrlAllowList, UrlSource
 from sg_common.sources.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sg_common.sources.url import UrlSource
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +45,16 @@ class ServiceHost:
         )
         self.store = ObjectStore()
         self.s3 = S3Source(self.store, AllowList(settings.s3_allow), settings.max_upload_bytes)
-        self.urls = UrlSource(
-            UrlAllowList(settings.url_allow), settings.max_upload_bytes, settings.upload_stall_seconds
-        )
         self.analyzer: Analyzer | None = None
         self._drained_since: float | None = None
+
+    @cached_property
+    def urls(self) -> UrlSource:
+        """Made, and an HTTP client loaded, when first asked for: most services read no URLs."""
+        from sg_common.sources.url import UrlAllowList, UrlSource  # noqa: PLC0415
+
+        settings = self.settings
+        return UrlSource(UrlAllowList(settings.url_allow), settings.max_upload_bytes, settings.upload_stall_seconds)
 
     @property
     def draining(self) -> bool:

@@ -47,13 +47,15 @@
     origin: ["credentials_broken", "credentials_hold", "credentials_trusted", "no_ai_declared"],
   };
 
-  /** The summary, and the reasons under headings, in this language where the answer has it. */
-  view.told = (say, language, report) => {
-    const { summary, reasons = [], message } = report.translations?.[language] ?? report;
+  /** The summary, and the reasons under headings, in this language where the answer has it, else in the `asked` one. */
+  view.told = (say, language, report, asked) => {
+    const translated = report.translations?.[language];
+    const { summary, reasons = [], message } = translated ?? report;
+    const lang = translated ? null : asked;
     const groupOf = (code) => Object.keys(GROUPS).find((group) => GROUPS[group].includes(code)) ?? "why";
     const list = (name) => {
       const found = reasons.filter(({ code }) => groupOf(code) === name);
-      return found.length ? element("ul", {}, found.map(({ text }) => element("li", {}, text))) : null;
+      return found.length ? element("ul", { lang }, found.map(({ text }) => element("li", {}, text))) : null;
     };
     const group = (name) => {
       const found = list(name);
@@ -61,7 +63,7 @@
     };
     return {
       // Answers of earlier versions have no summary.
-      summary: summary || message ? element("p", { class: "summary" }, summary ?? message) : null,
+      summary: summary || message ? element("p", { class: "summary", lang }, summary ?? message) : null,
       group,
       list,
     };

@@ -61,11 +61,11 @@
       },
       ended: (problem) => {
         state.cancel = null;
-        const [first, ...others] = outcomes.values();
-        const alike = others.every((other) => other.problem && view.problemCode(other.problem) === view.problemCode(first.problem));
+        const problems = [...outcomes.values()].map(({ problem: own }) => own).filter(Boolean);
+        const alike = new Set(problems.map(view.problemCode)).size === 1 && problems.length === outcomes.size;
         if (problem) fail(problem);
         else if (wanted.some((kind) => !outcomes.has(kind))) fail({ code: "broken-off", detail: "" });
-        else if (first.problem && alike) fail(first.problem);
+        else if (alike) fail(problems[0]);
         else reveal(wanted.map((kind) => outcomes.get(kind)), going);
       },
     };
@@ -93,7 +93,7 @@
     going.drawing();
     for (const result of results) {
       const { report } = result;
-      result.pictures = {};
+      Object.assign(result, { pictures: {}, lang: state.asked });
       if (report?.suspicious_frames) result.pictures.frames = await view.drawFrames(file, report);
       if (report && "audio_duration" in report) Object.assign(result.pictures, await view.drawSound(file, report));
     }
@@ -101,11 +101,18 @@
     state.results = results;
     const seen = results.some(({ kind, report }) => kind === "video" && report);
     const unplayable = () => {
+      const titled = document.activeElement === root.querySelector("h1");
       state.player = null;
       show();
+      if (titled) focusTitle();
     };
     state.player = results.some(({ report }) => report) ? view.player(file, seen, unplayable) : null;
     show();
+    focusTitle();
+  };
+
+  /** Where the answer begins, for those who read or move by keyboard. */
+  const focusTitle = () => {
     const title = root.querySelector("h1");
     title.tabIndex = -1;
     title.focus();
@@ -216,7 +223,7 @@
   const againPart = (say) =>
     state.asked === state.language
       ? null
-      : element("p", {}, element("button", { type: "button", class: "action", click: () => take(state.file) }, say("again")));
+      : element("p", { class: "again" }, element("button", { type: "button", class: "action", click: () => take(state.file) }, say("again")));
 
   /** The page around anything but results. */
   const frame = (...parts) => {

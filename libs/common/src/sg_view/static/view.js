@@ -17,7 +17,7 @@
   const known = (say, prefix, kind) => (say.knows(`${prefix}.${kind}`) ? say(`${prefix}.${kind}`) : kind);
 
   /** One expert's result; `finish` draws what needs a place on the page. */
-  const resultPart = (say, language, file, { kind, report, problem, pictures }, play) => {
+  const resultPart = (say, language, file, { kind, report, problem, pictures, lang }, play) => {
     const verdict = report?.verdict ?? "not_judged";
     const holder = element(
       "article",
@@ -29,7 +29,7 @@
       holder.append(...view.problem(say, problem));
       return { holder, finish: () => {} };
     }
-    const { summary, group, list } = view.told(say, language, report);
+    const { summary, group, list } = view.told(say, language, report, lang);
     holder.append(...[summary, view.gauge(say, report), group("steps"), group("why")].flat().filter(Boolean));
     const evidence = element("div", { class: "evidence" });
     holder.append(evidence);
