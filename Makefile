@@ -82,7 +82,7 @@ lock: setup  ## remake the requirement locks
 include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk tests/clients/clients.mk tests/page/page.mk
 
 # Their rules are in training/*/*.mk.
-test-training evaluate-audio evaluate-video calibrate-video train-video: setup-training
+test-training evaluate-audio calibrate-calls evaluate-video calibrate-video train-video: setup-training
 train-audio: setup-training .venv-training/.ready-engines
 
 docs: setup  ## remake the pages that are made from the code: settings, bundles and their JSON Schema, verdicts
