@@ -31,7 +31,7 @@ MEMORY_MARGIN = 4_000_000
 
 @dataclass(frozen=True)
 class Holdings:
-    """What this process and the processes below it hold. `memory`: bytes, shared pages counted once."""
+    """What this process and those below it hold. `memory`: bytes that are no file's, shared ones counted once."""
 
     memory: int
     descriptors: int
@@ -48,7 +48,7 @@ class Holdings:
 def holdings() -> Holdings:
     processes = {os.getpid(), *family()}
     return Holdings(
-        memory=sum(proportional_bytes(number) for number in processes),
+        memory=sum(proportional_bytes(number, "Pss_Anon") for number in processes),
         descriptors=sum(len(list(Path(f"/proc/{number}/fd").iterdir())) for number in processes),
         processes=len(processes),
     )

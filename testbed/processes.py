@@ -44,10 +44,11 @@ def is_running(process: int) -> bool:
     return False
 
 
-def proportional_bytes(process: int) -> int:
-    """Memory of a process, its share of pages that others use too."""
+def proportional_bytes(process: int, kind: str = "Pss") -> int:
+    """Memory of a process, its share of pages that others use too; with `Pss_Anon` without pages of files, whose share
+    grows when strangers that map the same files end."""
     rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith(f"{kind}:"))
 
 
 def _module(process: int) -> str:
