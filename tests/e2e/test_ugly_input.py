@@ -101,7 +101,7 @@ def test_sound_without_speech_is_inconclusive(audio: Running, tmp_path: Path, sa
 
 
 def test_too_little_speech_is_inconclusive(audio: Running, tmp_path: Path) -> None:
-    short = np.concatenate([silence(2), speech(1.0), silence(2)])
+    short = np.concatenate([silence(2), speech(0.6), silence(2)])
     body = audio.analyze(write_audio(tmp_path / "clip.wav", short[None], rate=16000)).json()
     assert body["status"] == "inconclusive"
     assert body["deepfake_probability"] == 0.5
