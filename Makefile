@@ -86,11 +86,11 @@ test-training evaluate-audio calibrate-calls evaluate-video calibrate-video trai
 train-audio: setup-training .venv-training/.ready-engines
 
 docs: setup  ## remake the pages that are made from the code: settings, bundles and their JSON Schema, verdicts
-	$(BIN)/python tools/document_settings.py
-	$(BIN)/python tools/document_bundles.py
-	$(BIN)/python tools/document_verdicts.py
+	$(BIN)/python -m tools.document_settings
+	$(BIN)/python -m tools.document_bundles
+	$(BIN)/python -m tools.document_verdicts
 
 words: setup  ## bring the catalogues of translations up to date with the phrases, and compile them
-	$(BIN)/python tools/translate.py
+	$(BIN)/python -m tools.translate
 
 .PHONY: words help setup setup-serving setup-training run analyze samples lint lint-python lint-training test test-python format lock docs

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sg_common.bundle.spec import ANY_SPEC, Spec
+
+from tools.pages import finish
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -107,14 +108,5 @@ def pages() -> dict[Path, str]:
     }
 
 
-def main() -> int:
-    texts = pages()
-    if "--check" in sys.argv[1:]:
-        return 0 if all(path.exists() and path.read_text() == text for path, text in texts.items()) else 1
-    for path, text in texts.items():
-        path.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(finish(pages()))

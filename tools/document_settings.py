@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ from audio_analyzer.settings import AudioSettings
 from pydantic.fields import FieldInfo
 from sg_common.settings import ServiceSettings
 from video_analyzer.settings import VideoSettings
+
+from tools.pages import finish
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 
@@ -69,13 +70,5 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def main() -> int:
-    text = page()
-    if "--check" in sys.argv[1:]:
-        return 0 if PAGE.exists() and PAGE.read_text() == text else 1
-    PAGE.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(finish({PAGE: page()}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +10,8 @@ from sg_common.bundle.spec import FaceSpec, VoiceSpec, read_task
 from sg_common.words import origin, shared
 from sg_common.words.phrases import Phrase
 from video_analyzer import words as video
+
+from tools.pages import finish
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "verdicts.md"
@@ -99,13 +100,5 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def main() -> int:
-    text = page()
-    if "--check" in sys.argv[1:]:
-        return 0 if PAGE.exists() and PAGE.read_text() == text else 1
-    PAGE.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(finish({PAGE: page()}))
