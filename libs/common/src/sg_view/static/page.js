@@ -228,29 +228,15 @@
   /** The page around anything but results. */
   const frame = (...parts) => {
     const say = view.speaker(words[state.language]);
-    document.documentElement.lang = state.language;
     document.title = "Silver Guardian";
     document.documentElement.classList.remove("beside");
     view.forgetCharts();
-    const change = (code) => {
-      state.language = code;
-      show();
-      root.querySelector(".language select").focus();
-    };
-    root.replaceChildren(
-      element(
-        "main",
-        {},
-        element(
-          "header",
-          { class: "top" },
-          element("h1", {}, say("page_title")),
-          state.cancel ? null : view.languageChoice(say, words, state.language, change),
-          element("p", { class: "soft" }, say("evidence_not_proof")),
-        ),
-        ...parts,
-      ),
-    );
+    view.frame(root, say("page_title"), { words, language: state.language, onLanguage: state.cancel ? null : speak }, ...parts);
+  };
+
+  const speak = (code) => {
+    state.language = code;
+    show();
   };
 
   const show = () => {
@@ -270,11 +256,7 @@
       play: state.player?.play ?? null,
       extra: (speaker) => element("div", {}, ...[verdictsPart(speaker), againPart(speaker), playerPart(speaker)].filter(Boolean)),
       after: chooser,
-      onLanguage: (code) => {
-        state.language = code;
-        show();
-        root.querySelector(".language select").focus();
-      },
+      onLanguage: speak,
     });
   };
 

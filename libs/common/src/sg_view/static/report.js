@@ -61,6 +61,7 @@
       extra: judged ? playerPart : null,
       onLanguage: (code) => {
         language = code;
+        show();
       },
     });
   show();

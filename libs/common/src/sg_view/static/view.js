@@ -80,7 +80,7 @@
     );
 
   /** Where the reader chooses the language of the words around an answer. */
-  view.languageChoice = (say, words, language, change) =>
+  const languageChoice = (say, words, language, change) =>
     element(
       "label",
       { class: "language" },
@@ -94,26 +94,18 @@
     );
 
   /**
-   * Show a document in `root`, in place of what is there.
+   * The page around its parts, in place of what is in `root`.
    *
-   * @param {object} shown the document, as `sg_view.page.render` describes it.
-   * @param {object} options `words` by language; `language`; `play(start, end)` where the media are at hand, `end` null
-   *   to play on; `extra(say)`: an element between the title and the results, `after(say)`: one behind them;
-   *   `onLanguage(code)`.
+   * @param {object} options `words` by language; `language`; `onLanguage(code)`: show all of it again in that language,
+   *   null where none may be chosen now.
    */
-  view.show = (root, shown, options) => {
-    const { words, play = null, extra = null, after = null } = options;
-    const language = options.language in words ? options.language : Object.keys(words)[0];
+  view.frame = (root, title, { words, language, onLanguage }, ...parts) => {
     const say = view.speaker(words[language]);
-    document.documentElement.lang = language;
-    view.forgetCharts();
-    const title = shown.index ? say("index_title", { count: shown.index.length }) : say("report_title", { file: shown.file.name });
     const change = (code) => {
-      view.show(root, shown, { ...options, language: code });
+      onLanguage(code);
       root.querySelector(".language select").focus();
-      options.onLanguage?.(code);
     };
-    const parts = (shown.results ?? []).map((result) => resultPart(say, language, shown.file, result, play));
+    document.documentElement.lang = language;
     root.replaceChildren(
       element(
         "main",
@@ -122,14 +114,37 @@
           "header",
           { class: "top" },
           element("h1", {}, title),
-          view.languageChoice(say, words, language, change),
+          onLanguage ? languageChoice(say, words, language, change) : null,
           element("p", { class: "soft" }, say("evidence_not_proof")),
         ),
-        ...[extra?.(say), shown.index ? indexPart(say, shown.index) : null].filter(Boolean),
-        element("div", { class: "results" }, parts.map(({ holder }) => holder)),
-        ...[after?.(say)].filter(Boolean),
-        element("footer", {}, shown.made ? element("p", { class: "soft" }, say("made", { time: shown.made })) : ""),
+        ...parts,
       ),
+    );
+  };
+
+  /**
+   * Show a document in `root`, in place of what is there.
+   *
+   * @param {object} shown the document, as `sg_view.page.render` describes it.
+   * @param {object} options `words` by language; `language`; `play(start, end)` where the media are at hand, `end` null
+   *   to play on; `extra(say)`: an element between the title and the results, `after(say)`: one behind them;
+   *   `onLanguage(code)`: show it again in that language.
+   */
+  view.show = (root, shown, options) => {
+    const { words, play = null, extra = null, after = null } = options;
+    const language = options.language in words ? options.language : Object.keys(words)[0];
+    const say = view.speaker(words[language]);
+    view.forgetCharts();
+    const title = shown.index ? say("index_title", { count: shown.index.length }) : say("report_title", { file: shown.file.name });
+    const parts = (shown.results ?? []).map((result) => resultPart(say, language, shown.file, result, play));
+    view.frame(
+      root,
+      title,
+      { words, language, onLanguage: options.onLanguage },
+      ...[extra?.(say), shown.index ? indexPart(say, shown.index) : null].filter(Boolean),
+      element("div", { class: "results" }, parts.map(({ holder }) => holder)),
+      ...[after?.(say)].filter(Boolean),
+      element("footer", {}, shown.made ? element("p", { class: "soft" }, say("made", { time: shown.made })) : ""),
     );
     parts.forEach(({ finish }) => finish());
   };
