@@ -59,9 +59,13 @@ def read_manifest(path: Path) -> list[Sample]:
         ]
 
 
-def read_manifests(paths: Iterable[Path]) -> list[Sample]:
-    """Read several manifests one after the other."""
-    return [sample for path in paths for sample in read_manifest(path)]
+def read_corpora(folders: Iterable[Path]) -> list[Sample]:
+    """The samples of all folders one after the other.
+
+    Raises:
+        ManifestError: a folder has no usable manifest.
+    """
+    return [sample for folder in folders for sample in read_manifest(folder / "manifest.tsv")]
 
 
 def _sample(manifest: Path, line: int, row: dict[str, str], source_column: str) -> Sample:

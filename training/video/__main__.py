@@ -10,6 +10,7 @@ from sg_common.bundle.spec import FaceSpec, read_task
 
 from training.common.cards import write_figures
 from training.common.command import Commands
+from training.common.manifest import read_corpora
 from training.common.scores import few_per_source
 from training.video import recipe as recipes
 from training.video.backbone import required_imagenet_weights
@@ -20,7 +21,7 @@ from training.video.export import export as export_bundle
 from training.video.export import unseen
 from training.video.kernel import load_members
 from training.video.operating import judged
-from training.video.prepare import Prepared, Preparer, golden_views, read_corpora
+from training.video.prepare import Prepared, Preparer, golden_views
 from training.video.prepare import prepare as prepare_clips
 from training.video.recompress import CONDITIONS
 from training.video.regions import RegionStatistics

@@ -19,7 +19,7 @@ from video_analyzer.detector import Face, FaceDetector, largest
 
 from training.common.command import log
 from training.common.content import digest, kept, key_of, samples_key
-from training.common.manifest import Sample, read_manifest
+from training.common.manifest import Sample, read_corpora
 from training.video.backbone import as_images, weights_key
 from training.video.recompress import drawn, recompress
 from training.video.regions import (
@@ -139,15 +139,6 @@ def golden_views(samples: Sequence[Sample], detector: Path = DETECTOR) -> Pixels
         if len(views) == FRAMES:
             return np.ascontiguousarray(np.stack(views).transpose(0, 3, 1, 2))
     raise ValueError("no clip shows a face in every frame")
-
-
-def read_corpora(folders: Sequence[Path]) -> list[Sample]:
-    """The samples of all folders one after the other.
-
-    Raises:
-        ManifestError: a folder has no usable manifest.
-    """
-    return [sample for folder in folders for sample in read_manifest(folder / "manifest.tsv")]
 
 
 def prepare(corpora: Sequence[Path], copies: int, preparer: Preparer) -> Prepared:

@@ -16,8 +16,8 @@ from video_analyzer.analyzer import VideoAnalyzer
 from testbed.face_model import write_green_bundle
 from testbed.faces import ASTRONAUT, HOPPER, Actor, scene
 from testbed.media import write_video
+from training.common.manifest import read_corpora
 from training.video.clips import Reader, judge_all
-from training.video.prepare import read_corpora
 from training.video.recompress import AS_FOUND, CONDITIONS, Codec, Condition, drawn, recompress
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
