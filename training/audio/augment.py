@@ -162,22 +162,39 @@ class Chain:
     """Probabilities of each step of `degrade`, in its order."""
 
     crop: float = 0.0
-    speed: float = 0.3
-    convolutive: float = 0.2
-    reverberation: float = 0.35
-    equalizer: float = 0.3
-    noise: float = 0.5
-    impulses: float = 0.1
-    clipping: float = 0.12
-    low_pass: float = 0.2
+    speed: float = 0.0
+    convolutive: float = 0.0
+    reverberation: float = 0.0
+    equalizer: float = 0.0
+    noise: float = 0.0
+    impulses: float = 0.0
+    clipping: float = 0.0
+    low_pass: float = 0.0
     landline: float = 0.0
-    telephone: float = 0.3
-    wideband_codec: float = 0.4
+    telephone: float = 0.0
+    wideband_codec: float = 0.0
+    again: float = 0.0
     snr_db: tuple[float, float] = (3.0, 30.0)
 
 
+RANDOM = Chain(
+    speed=0.3,
+    convolutive=0.2,
+    reverberation=0.35,
+    equalizer=0.3,
+    noise=0.5,
+    impulses=0.1,
+    clipping=0.12,
+    low_pass=0.2,
+    telephone=0.3,
+    wideband_codec=0.4,
+)
+"""A little of everything."""
+
+
 def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = None) -> Waveform:
-    """A random chain as a recording meets it: room, microphone, noise, level, then band and codec; peak 0.7."""
+    """A random chain as a recording meets it: room, microphone, noise, level, then band and codec, sometimes one more
+    codec `again`; peak 0.7."""
     if rng.random() < chain.crop:
         x = crop(x, rng)
     if rng.random() < chain.speed:
@@ -197,11 +214,16 @@ def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = N
     if rng.random() < chain.low_pass:
         x = low_pass(x, float(np.exp(rng.uniform(np.log(2500), np.log(7500)))), rng.uniform(50, 1500))
     x = x * np.float32(10 ** (rng.uniform(-25, 0) / 20) / (np.abs(x).max() + 1e-9))
-    # A chain without landlines draws nothing for them: its copies stay what they were.
+    return levelled(_carried(x, rng, chain))
+
+
+def _carried(x: Waveform, rng: Rng, chain: Chain) -> Waveform:
     if chain.landline and rng.random() < chain.landline:
         x = landline(x, rng)
     elif rng.random() < chain.telephone:
         x = telephone(x, rng)
     elif rng.random() < chain.wideband_codec / (1 - chain.telephone):
         x = transcode(x, WIDEBAND[rng.integers(len(WIDEBAND))])
-    return levelled(x)
+    if chain.again and rng.random() < chain.again:
+        x = transcode(x, WIDEBAND[rng.integers(len(WIDEBAND))])
+    return x

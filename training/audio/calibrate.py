@@ -6,7 +6,7 @@ tells from the file (`conditions.STREAMS`) get a temperature and a bias of their
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from training.common.metrics import mean_fold_auc
 from training.common.scores import Scores, few_per_source
 
 CLIPS_PER_SOURCE = 4
+CALIBRATED = (CLEAN, TELEPHONE, *STREAMS)
+"""What calibrations are fitted under."""
 
 
 def measure(parts: Sequence[Scores], settings: Calibrate) -> VoiceCalibration:
@@ -60,23 +62,47 @@ def losses(fp32: FoldScores, other: FoldScores, scaling: PlattScaling) -> dict[s
     return {"auc_loss": max(0.0, before - after), "probability_difference": float(moved.max())}
 
 
+def fitted(scored: Mapping[str, Scores], settings: Calibrate) -> VoiceCalibration:
+    """The calibration for held-out scores under `CALIBRATED` conditions."""
+    common = measure([scored[name] for name in (CLEAN, TELEPHONE)], settings)
+    threshold, rate = common.thresholds.likely_deepfake, settings.false_alarm_rate
+    codecs = [measure_codec(scored[name], stream, threshold, rate) for name, stream in STREAMS.items()]
+    return common.model_copy(update={"codecs": tuple(codecs)})
+
+
+def nested(scored: Mapping[str, Scores], settings: Calibrate) -> dict[int, VoiceCalibration]:
+    """For every fold the calibration that never met it."""
+
+    def without(fold: int) -> dict[str, Scores]:
+        return {name: part.where(lambda s: s.fold != fold) for name, part in scored.items()}
+
+    return {fold: fitted(without(fold), settings) for fold in sorted({s.fold for s in scored[CLEAN].samples})}
+
+
+def held_out(samples: Sequence[Sample], model: Path, recipe: Recipe, work: Path) -> dict[str, FoldScores]:
+    """Scores under `CALIBRATED` conditions: codecs on some clips of every source."""
+
+    def scored(of: Sequence[Sample], condition: str) -> FoldScores:
+        return score(model, of, condition, folder=work / "scores", seed=recipe.seed)
+
+    whole = {
+        name: scored(samples, name).where(lambda s: s.family not in recipe.left_out_families)
+        for name in (CLEAN, TELEPHONE)
+    }
+    few = whole[CLEAN].at(few_per_source(whole[CLEAN].samples, CLIPS_PER_SOURCE)).samples
+    return {**whole, **{name: scored(few, name) for name in STREAMS}}
+
+
 def calibrate(samples: Sequence[Sample], bundle: Path, recipe: Recipe, work: Path) -> VoiceCalibration:
     """Measure the calibration and what other variants lose, and write both into model.json; returns the calibration."""
     spec = read_task(bundle, VoiceSpec)
-
-    def scored(of: Sequence[Sample], condition: str, variant: str = "fp32") -> FoldScores:
-        model = bundle / spec.variants[variant].file
-        return score(model, of, condition, folder=work / "scores", seed=recipe.seed)
-
-    parts = [
-        scored(samples, condition).where(lambda s: s.family not in recipe.left_out_families)
-        for condition in (CLEAN, TELEPHONE)
-    ]
-    common = measure(parts, recipe.calibrate)
-    few = parts[0].at(few_per_source(parts[0].samples, CLIPS_PER_SOURCE))
-    threshold, rate = common.thresholds.likely_deepfake, recipe.calibrate.false_alarm_rate
-    codecs = [measure_codec(scored(few.samples, name), stream, threshold, rate) for name, stream in STREAMS.items()]
-    calibration = common.model_copy(update={"codecs": tuple(codecs)})
-    others = {name: losses(few, scored(few.samples, CLEAN, name), common) for name in spec.variants if name != "fp32"}
+    models = {name: bundle / variant.file for name, variant in spec.variants.items()}
+    scored = held_out(samples, models.pop("fp32"), recipe, work)
+    calibration = fitted(scored, recipe.calibrate)
+    few = scored[CLEAN].at(few_per_source(scored[CLEAN].samples, CLIPS_PER_SOURCE))
+    others = {
+        name: losses(few, score(model, few.samples, CLEAN, folder=work / "scores", seed=recipe.seed), calibration)
+        for name, model in models.items()
+    }
     write_spec(bundle, spec, calibration=calibration.model_dump(mode="json"), variants=measured(spec, others))
     return calibration

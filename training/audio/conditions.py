@@ -32,6 +32,18 @@ def _telephone(x: Waveform, rng: np.random.Generator) -> Waveform:
     return transcode(augment.telephone_band(x, rng), BY_NAME["mu-law"])
 
 
+def _forwarded(x: Waveform, rng: np.random.Generator) -> Waveform:
+    """A voice message in Opus that was converted to AAC before it was sent on."""
+    del rng
+    return transcode(transcode(x, BY_NAME["opus-16k"]), BY_NAME["aac-32k"])
+
+
+def _speakerphone(x: Waveform, rng: np.random.Generator) -> Waveform:
+    """A call by speakerphone: a larger room, noise at 20 dB, telephone band, AMR at 12.2 kbit/s."""
+    x = augment.add_noise(augment.reverberate(x, rng, 0.5), rng, 20.0)
+    return transcode(augment.telephone_band(x, rng), BY_NAME["amr-nb-12.2k"])
+
+
 def _call(x: Waveform, rng: np.random.Generator) -> Waveform:
     """A mobile call from a room: reverberation, noise at 15 dB, telephone band, AMR at 7.4 kbit/s."""
     x = augment.add_noise(augment.reverberate(x, rng, 0.3), rng, 15.0)
@@ -44,18 +56,21 @@ CONDITIONS: Mapping[str, Treatment] = {
     TELEPHONE: _telephone,
     "AMR 12.2 kbit/s": _codec(BY_NAME["amr-nb-12.2k"]),
     "call: room, noise, AMR 7.4": _call,
+    "speakerphone: room, noise, AMR 12.2": _speakerphone,
     "Opus 16 kbit/s": _codec(BY_NAME["opus-16k"]),
     "Opus 24 kbit/s": _codec(BY_NAME["opus-24k"]),
     "Opus 32 kbit/s": _codec(BY_NAME["opus-32k"]),
     "Opus 48 kbit/s": _codec(replace(BY_NAME["opus-32k"], bit_rate=48_000)),
+    "Opus 16, then AAC 32 kbit/s": _forwarded,
     "MP3 32 kbit/s": _codec(BY_NAME["mp3-32k"]),
     "AAC 16 kbit/s": _codec(BY_NAME["aac-16k"]),
     "WMA 32 kbit/s (never trained)": _codec(Codec("wma-32k", "wmav2", "asf", 16000, 32000, "fltp")),
+    "noise 20 dB": lambda x, rng: augment.add_noise(x, rng, 20.0),
     "noise 10 dB": lambda x, rng: augment.add_noise(x, rng, 10.0),
     "clipping": augment.clip,
     "reverberation 0.4 s": lambda x, rng: augment.reverberate(x, rng, 0.4),
     "low-pass 4 kHz": lambda x, rng: augment.low_pass(x, 4000.0),
-    "random chain": lambda x, rng: augment.degrade(x, rng, augment.Chain()),
+    "random chain": lambda x, rng: augment.degrade(x, rng, augment.RANDOM),
 }
 # Where clean clips' calibration calls too many genuine clips fake, and the file itself tells.
 STREAMS: Mapping[str, Stream] = {

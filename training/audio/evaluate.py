@@ -8,26 +8,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from sg_common.bundle.calibration import PlattScaling, VoiceCalibration
+from numpy.typing import NDArray
+from sg_common.bundle.calibration import VoiceCalibration
 from sg_common.bundle.spec import VoiceSpec, read_task
-from sg_common.verdict import Thresholds
 
 from training.audio import baselines
+from training.audio.calibrate import held_out, nested
 from training.audio.conditions import CLEAN, CONDITIONS, STREAMS, TELEPHONE
 from training.audio.pool import CLIP_SECONDS
 from training.audio.recipe import Recipe
 from training.audio.scores import FoldScores, score
 from training.audio.waveforms import read
 from training.audio.whisper import ShallowEncoder
-from training.common.calibration import threshold_for_false_alarm
 from training.common.cards import Row, table
 from training.common.content import files_key
 from training.common.manifest import Sample
-from training.common.metrics import auc, eer, expected_calibration_error, mean_fold_auc, paired_accuracy, rate_at
+from training.common.metrics import auc, eer, expected_calibration_error, mean_fold_auc, paired_accuracy
 from training.common.scores import Scores, few_per_source
 
 
@@ -85,72 +85,78 @@ def baseline_tables(
     return table(("detector", "AUC, mean of folds", "AUC, pooled"), rows), table(("family", *judged), families)
 
 
-def family_table(clean: Scores, telephone: Scores, calibration: PlattScaling, threshold: float) -> str:
+@dataclass(frozen=True)
+class Told:
+    """What clips are told by calibrations and thresholds that never met their folds.
+
+    Attributes:
+        scores: the clips.
+        probabilities, called, cleared: of each, (N,).
+    """
+
+    scores: Scores
+    probabilities: NDArray[np.float64]
+    called: NDArray[np.bool_]
+    cleared: NDArray[np.bool_]
+
+
+def told(condition: str, scores: Scores, calibrations: Mapping[int, VoiceCalibration]) -> Told:
+    """What clips are told under a condition; a service knows the codec of a stream."""
+    values, called, cleared = [], [], []
+    for sample, logit in zip(scores.samples, scores.logits, strict=True):
+        common = calibrations[sample.fold]
+        stream = STREAMS.get(condition)
+        scaling = common.for_stream(stream.codec, stream.bit_rate) if stream else common
+        values.append(float(scaling.probability(logit)))
+        called.append(values[-1] >= common.thresholds.likely_deepfake)
+        cleared.append(values[-1] < common.thresholds.likely_authentic)
+    return Told(scores, np.asarray(values), np.asarray(called), np.asarray(cleared))
+
+
+def family_table(clean: Told, telephone: Told) -> str:
     """Every fake family against the genuine clips of its fold."""
     rows: list[Row] = []
-    for family in sorted({s.family for s in clean.samples if s.label}):
-        cells: list[object] = [family]
-        for n, scores in enumerate((clean, telephone)):
-            part = scores.where(contest(family, scores.samples))
-            if not n:
-                cells.append(int(part.labels.sum()))
-            fakes = calibration.probability(part.logits[part.labels == 1])
-            cells += [part.interval(auc), rate_at(fakes, threshold)]
+    for family in sorted({s.family for s in clean.scores.samples if s.label}):
+        cells: list[object] = [family, sum(s.family == family for s in clean.scores.samples if s.label)]
+        for part in (clean, telephone):
+            of_family = np.asarray([bool(s.label) and s.family == family for s in part.scores.samples])
+            cells += [
+                part.scores.where(contest(family, part.scores.samples)).interval(auc),
+                float(part.called[of_family].mean()),
+            ]
         rows.append(cells)
     return table(("family", "clips", "AUC clean", "called", "AUC telephone", "called"), rows)
 
 
-def calibrations_of(calibration: VoiceCalibration) -> Mapping[str, PlattScaling]:
-    """A bundle's calibration for each condition, as a service chooses it."""
-    streams = {name: calibration.for_stream(STREAMS[name].codec, STREAMS[name].bit_rate) for name in STREAMS}
-    return {name: streams.get(name, calibration) for name in CONDITIONS}
-
-
-def verdict_table(
-    parts: Sequence[tuple[str, Scores]], calibrations: Mapping[str, PlattScaling], thresholds: Thresholds
-) -> str:
-    """Share of each verdict under each condition."""
+def verdict_table(parts: Mapping[str, Told]) -> str:
+    """AUC and share of each verdict under each condition."""
     rows: list[Row] = []
-    low, high = thresholds.likely_authentic, thresholds.likely_deepfake
-    for name, s in parts:
-        p = calibrations[name].probability(s.logits)
-        real, fake = p[s.labels == 0], p[s.labels == 1]
+    for name, part in parts.items():
+        labels = part.scores.labels
+        real, fake = labels == 0, labels == 1
         rows.append(
             (
                 name,
-                rate_at(real, high),
-                1 - rate_at(real, low),
-                rate_at(fake, high),
-                1 - rate_at(fake, low),
-                expected_calibration_error(p, s.labels, np.where(s.labels == 1, 1 / fake.size, 1 / real.size)),
+                f"{real.sum()} / {fake.sum()}",
+                part.scores.interval(auc),
+                part.scores.interval(eer),
+                part.called[real].mean(),
+                part.cleared[real].mean(),
+                part.called[fake].mean(),
+                part.cleared[fake].mean(),
+                expected_calibration_error(part.probabilities, labels, np.where(fake, 1 / fake.sum(), 1 / real.sum())),
             )
         )
-    header = ("condition", "real called fake", "real cleared", "fake called fake", "fake cleared", "ECE")
+    header = ("condition", "real / fake", "AUC", "EER", "real called", "cleared", "fakes called", "cleared", "ECE")
     return table(header, rows)
 
 
-def threshold_transfer(parts: Sequence[tuple[str, Scores]], rate: float) -> str:
-    """Rates in each fold at a threshold chosen on the other folds alone: what choosing it here hides."""
-    rows: list[Row] = []
-    folds = sorted({s.fold for s in parts[0][1].samples})
-    for fold in folds:
-        others = [p.where(lambda s, f=fold: s.fold != f) for _, p in parts]  # type: ignore[misc]
-        threshold = max(threshold_for_false_alarm(o.genuine, rate) for o in others)
-        cells: list[object] = [fold]
-        for _, p in parts:
-            own = p.where(lambda s, f=fold: s.fold == f)  # type: ignore[misc]
-            cells += [rate_at(own.logits[own.labels == v], threshold) for v in (0, 1)]
-        rows.append(cells)
-    names = [f"{kind} called fake, {name}" for name, _ in parts for kind in ("real", "fake")]
-    return table(("fold", *names), rows)
-
-
-def worst_sources(s: Scores, calibration: PlattScaling, threshold: float, most: int = 12) -> str:
+def worst_sources(part: Told, most: int = 12) -> str:
     """Genuine sources (five clips or more) most often called fake."""
     rates = defaultdict(list)
-    for sample, p in zip(s.samples, calibration.probability(s.logits), strict=True):
+    for sample, called in zip(part.scores.samples, part.called, strict=True):
         if not sample.label:
-            rates[sample.source].append(p >= threshold)
+            rates[sample.source].append(called)
     rows = [(name, len(v), float(np.mean(v))) for name, v in rates.items() if len(v) >= 5]
     return table(("genuine source", "clips", "called fake"), sorted(rows, key=lambda r: -r[2])[:most])
 
@@ -187,46 +193,37 @@ def report(
     whisper: ShallowEncoder | None = None,
 ) -> str:
     """All tables as Markdown: of the first corpus, and the pairs of the others."""
-    samples = corpora[0]
-    spec = read_task(bundle, VoiceSpec)
-    calibrations, thresholds = calibrations_of(spec.calibration), spec.calibration.thresholds
-    high, calibration = thresholds.likely_deepfake, calibrations[CLEAN]
+    samples, model = corpora[0], bundle / read_task(bundle, VoiceSpec).variants["fp32"].file
 
     def scored(condition: str, of: Sequence[Sample]) -> FoldScores:
-        model = bundle / spec.variants["fp32"].file
         return score(model, of, condition, folder=work / "scores", seed=recipe.seed)
 
-    def judged(s: Sample) -> bool:
-        return s.family not in recipe.left_out_families
-
-    full = [(name, scored(name, samples)) for name in (CLEAN, TELEPHONE)]
-    (_, clean), (_, telephone) = main = [(name, s.where(judged)) for name, s in full]
-    few = few_per_source(clean.samples, per_source)
-    sampled = [(name, s.at(few)) for name, s in main]
-    sampled += [(name, scored(name, sampled[0][1].samples)) for name in CONDITIONS if name not in (CLEAN, TELEPHONE)]
+    fitting = held_out(samples, model, recipe, work)
+    calibrations = nested(fitting, recipe.calibrate)
+    clean, telephone = fitting[CLEAN], fitting[TELEPHONE]
+    few = clean.at(few_per_source(clean.samples, per_source)).samples
+    judged = {name: told(name, part, calibrations) for name, part in ((CLEAN, clean), (TELEPHONE, telephone))}
+    judged |= {name: told(name, scored(name, few), calibrations) for name in CONDITIONS if name not in judged}
     more = [s for corpus in corpora[1:] for s in corpus]
     compared, compared_families = baseline_tables(clean, recipe.left_out_families, whisper, work / "features")
-    rate = recipe.calibrate.false_alarm_rate
     sections = [
         ("Held-out folds", fold_table(clean, telephone)),
         ("Simple detectors (logistic regression) and shortcuts on the same folds", compared),
         ("Simple detectors, AUC of each held-out family, clean", compared_families),
-        ("Families, each held out", family_table(clean, telephone, calibration, high)),
+        ("Families, each held out", family_table(judged[CLEAN], judged[TELEPHONE])),
         (
-            f"Robustness, at most {per_source} clips a source ({len(few)} clips)",
-            table(("condition", "AUC", "EER"), [(name, s.interval(auc), s.interval(eer)) for name, s in sampled]),
+            f"Conditions and verdicts, at most {per_source} clips a source but for the first two ({len(few)} clips)",
+            verdict_table(judged),
         ),
-        ("Verdicts at the shipped thresholds", verdict_table([*main, *sampled[2:]], calibrations, thresholds)),
-        (f"Thresholds chosen on the other folds (false alarms {rate:.1%})", threshold_transfer(main, rate)),
-        ("Genuine sources most often called fake, clean", worst_sources(clean, calibration, high)),
-        ("Genuine sources most often called fake, telephone", worst_sources(telephone, calibration, high)),
+        ("Genuine sources most often called fake, clean", worst_sources(judged[CLEAN])),
+        ("Genuine sources most often called fake, telephone", worst_sources(judged[TELEPHONE])),
         ("Pairs", pair_table(clean, scored(CLEAN, more) if more else None)),
     ]
     if len(clean.samples) < len(samples):
         sections.append(
             (
                 f"With the left-out families ({', '.join(recipe.left_out_families)})",
-                f"AUC pooled over folds, clean: {full[0][1].interval(auc)}.",
+                f"AUC pooled over folds, clean: {scored(CLEAN, samples).interval(auc)}.",
             )
         )
     return "\n\n".join(f"### {title}\n\n{body}" for title, body in sections)

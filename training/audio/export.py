@@ -5,39 +5,25 @@ The calibration in the written model.json is neutral until `calibrate` has measu
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnxruntime import quantization
 from sg_common.bundle.spec import VoiceSpec
 
-from training.audio import train_modspec
+from training.audio.graphs import write_graph
 from training.audio.models import Detector
 from training.audio.pool import Pool, random_for
 from training.audio.recipe import Recipe
-from training.audio.train import checkpoint_path
 from training.audio.waveforms import HOP_SECONDS, SAMPLE_RATE, WINDOW, WINDOW_SECONDS, repeat_to
 from training.common.bundle import NEUTRAL, File, write_bundle
 from training.common.half import store_as_half
 from training.common.manifest import write_sources
 
-OPSET = 17
 NARROWEST_QUANTIZED = 8
 SMALLEST_HALVED = 1 << 15
-
-
-def load_detector(folder: Path, recipe: Recipe) -> Detector:
-    """The detector of all folds trained in `folder`. Raises FileNotFoundError when there is none."""
-    folds = sorted(int(p.stem[-1]) for p in folder.glob("mixture_fold?.pt"))
-    if not folds:
-        raise FileNotFoundError(f"no trained fold in {folder}: run train with this recipe and these clips first")
-    detector = Detector([train_modspec.load(checkpoint_path(folder, fold), recipe) for fold in folds])
-    detector.eval()
-    return detector
 
 
 def write_onnx(detector: Detector, path: Path) -> None:
@@ -45,18 +31,7 @@ def write_onnx(detector: Detector, path: Path) -> None:
 
     That halves the file and moves a logit by less than a thousandth.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            detector,
-            (torch.zeros(2, WINDOW) + torch.randn(WINDOW) * 0.1,),
-            str(path),
-            input_names=["waveform"],
-            output_names=["logit", "fold_logits"],
-            dynamic_axes={"waveform": {0: "N"}, "logit": {0: "N"}, "fold_logits": {0: "N"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+    write_graph(detector, path, ["logit", "fold_logits"])
     model = onnx.load(path)
     weights = {node.input[1] for node in model.graph.node if node.op_type == "Gemm"}
     store_as_half(model.graph, lambda name, values: name in weights and values.size >= SMALLEST_HALVED)

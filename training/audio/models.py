@@ -1,4 +1,4 @@
-"""The shipped network: the modulation spectrum and every fold's mixture of experts."""
+"""The shipped network: what it hears, and every fold's mixture of experts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from training.audio.frontend import ModulationSpectrum
+from training.audio.front import Front
 from training.common.perceptrons import Mixture
 
 
@@ -19,12 +19,12 @@ class Detector(nn.Module):
     judges it honestly.
     """
 
-    def __init__(self, mixtures: Sequence[Mixture]) -> None:
+    def __init__(self, front: Front, mixtures: Sequence[Mixture]) -> None:
         super().__init__()
-        self.modulation = ModulationSpectrum()
+        self.front = front
         self.mixtures = nn.ModuleList(mixtures)
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.modulation(waveform)
+        features = self.front(waveform)
         folds = torch.stack([mixture(features) for mixture in self.mixtures], dim=1)
         return folds.mean(dim=1), folds

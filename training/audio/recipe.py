@@ -7,54 +7,57 @@ from pathlib import Path
 from pydantic.dataclasses import dataclass
 
 from training.audio.augment import Chain
-from training.audio.frontend import VIEWS
+from training.audio.front import VIEWS
 from training.common.recipe import STRICT, Release, read_recipe
 
 DEFAULT = Path(__file__).parent / "recipes" / "fold-bag.toml"
 
 
+CLEAN = "clean"
+"""The condition of the clips themselves."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Copies:
+    """So many varied copies of every clip, each by the same chain."""
+
+    count: int
+    chain: Chain
+
+
 @dataclass(frozen=True, config=STRICT)
 class Prepare:
-    """Varied copies of every clip: so many by the chain that keeps them clean, by the one that degrades, and so on."""
+    """Varied copies of every clip, by the condition that they met."""
 
-    clean_copies: int
-    copies: int
-    mobile_copies: int
-    landline_copies: int
-    codec_copies: int
-    clean_chain: Chain
-    chain: Chain
-    mobile_chain: Chain
-    landline_chain: Chain
-    codec_chain: Chain
+    copies: dict[str, Copies]
+
+    def __post_init__(self) -> None:
+        if next(iter(self.copies), None) != CLEAN:
+            raise ValueError(f"the first copies are {CLEAN}")
 
     @property
-    def counts(self) -> tuple[int, int, int, int, int]:
-        """How many copies are clean, degraded, mobile, landline and codec copies, in their order."""
-        return self.clean_copies, self.copies, self.mobile_copies, self.landline_copies, self.codec_copies
+    def conditions(self) -> list[str]:
+        """The condition of the clip itself and of every copy, in order."""
+        return [CLEAN, *(name for name, copies in self.copies.items() for _ in range(copies.count))]
 
     @property
     def chains(self) -> list[Chain]:
         """The chain of every copy, in order."""
-        chains = (self.clean_chain, self.chain, self.mobile_chain, self.landline_chain, self.codec_chain)
-        return [chain for chain, count in zip(chains, self.counts, strict=True) for _ in range(count)]
+        return [copies.chain for copies in self.copies.values() for _ in range(copies.count)]
 
 
 @dataclass(frozen=True, config=STRICT)
 class Expert:
-    """A bag on each of its `views` (`frontend.VIEWS`) for some conditions; fours are for clean, degraded, mobile and
-    landline clips.
+    """A bag on each of its `views` (`front.VIEWS`) for some conditions.
 
-    `shares` of such clips in its batches, `weights` of its logit where the gate hears such a clip,
-    `nuisance` how strongly differences between genuine sources are damped, and whether it hears only
-    what a telephone leaves.
+    `shares` of each condition's copies in its batches, `nuisance` how strongly differences between genuine sources are
+    damped, and whether it hears only what a telephone leaves of the modulation spectrum.
     """
 
     views: tuple[str, ...]
-    shares: tuple[float, float, float, float]
-    weights: tuple[float, float, float, float]
-    nuisance: float
-    telephone_band: bool
+    shares: dict[str, float]
+    nuisance: float = 0.0
+    telephone_band: bool = False
 
     def __post_init__(self) -> None:
         if unknown := set(self.views) - set(VIEWS):
@@ -63,15 +66,25 @@ class Expert:
 
 @dataclass(frozen=True, config=STRICT)
 class Gate:
-    """The network that hears which condition a clip met."""
+    """The network that hears which condition a clip met: `shares` of each condition's copies in its batches."""
 
-    shares: tuple[float, float, float, float]
+    shares: dict[str, float]
     epochs: int
 
 
 @dataclass(frozen=True, config=STRICT)
-class Modspec:
-    """Bags of small networks on modulation-spectrum features, by name, and their gate."""
+class Weights:
+    """How much each expert's logit counts under each condition, learned from clips that its fold holds out.
+
+    `penalty`: what weights of their own cost that a condition has beside those which all conditions share.
+    """
+
+    penalty: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class Mixture:
+    """Bags of small networks on what the front end hears, by name, their gate, and their weights."""
 
     seeds: int
     hidden: int
@@ -81,8 +94,9 @@ class Modspec:
     weight_decay: float
     dropout: float
     label_smoothing: float
-    experts: dict[str, Expert]
     gate: Gate
+    weights: Weights
+    experts: dict[str, Expert]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -116,8 +130,14 @@ class Recipe:
     int8: bool
     left_out_families: tuple[str, ...]
     prepare: Prepare
-    modspec: Modspec
+    mixture: Mixture
     calibrate: Calibrate
+
+    def __post_init__(self) -> None:
+        shares = {name: expert.shares for name, expert in self.mixture.experts.items()}
+        for name, wanted in {**shares, "the gate": self.mixture.gate.shares}.items():
+            if unknown := set(wanted) - set(self.prepare.copies):
+                raise ValueError(f"{name} wants copies that are not made: {', '.join(sorted(unknown))}")
 
 
 def load(path: Path = DEFAULT) -> Recipe:

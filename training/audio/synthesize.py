@@ -157,7 +157,7 @@ ENGINES: dict[str, tuple[Callable[[Waveform, np.random.Generator], Waveform], st
     "blurred-both-local": (functools.partial(blurred, axes=(1, 0)), "blurred", "pseudo"),
 }
 SHARES = {"hifigan-local": 0.5, "world-local": 0.12, "world-conversion-local": 0.15, "griffin-lim-local": 0.12}
-PSEUDO_SHARE = 0.4
+PSEUDO_SHARE = 0.2
 """Chance of each pseudo-fake of a genuine clip."""
 
 

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from numpy import float32
+from numpy import float16
 from numpy.typing import NDArray
 
-from training.audio import train_modspec
+from training.audio import experts
+from training.audio.experts import Checkpoints
 from training.audio.pool import Pool
 from training.audio.recipe import Recipe
+from training.audio.weigh import judge, weights_of_folds
 from training.common.command import log
-from training.common.content import key_of
+from training.common.perceptrons import Mixture
 
 
-def checkpoints(work: Path, pool: Pool, recipe: Recipe) -> Path:
-    """The folder of the folds' members: another one for another recipe, other clips or other labels."""
-    decisive = (recipe.seed, recipe.prepare, recipe.left_out_families, recipe.modspec)
-    return work / "checkpoints" / key_of(decisive, pool.key)
+def folds_of(pool: Pool) -> list[int]:
+    """The folds that hold clips out."""
+    return sorted({s.fold for s in pool.samples if s.fold >= 0})
 
 
-def checkpoint_path(folder: Path, fold: int) -> Path:
-    """Where the members of one held-out fold lie."""
-    return folder / f"mixture_fold{fold}.pt"
-
-
-def train(pool: Pool, features: NDArray[float32], recipe: Recipe, folder: Path, folds: Sequence[int] = ()) -> None:
-    """Train the members of some folds, or of all, that `folder` does not hold yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for fold in folds or sorted({s.fold for s in pool.samples if s.fold >= 0}):
-        train_modspec.train(pool, features, fold, recipe, checkpoint_path(folder, fold))
+def train(
+    pool: Pool, features: NDArray[float16], recipe: Recipe, checkpoints: Checkpoints, folds: Sequence[int] = ()
+) -> None:
+    """Train what is not there yet of some folds' members, or of all folds'."""
+    for fold in folds or folds_of(pool):
+        experts.train(pool, features, fold, recipe, checkpoints)
         log(f"fold {fold}: done")
+
+
+def join(pool: Pool, features: NDArray[float16], recipe: Recipe, checkpoints: Checkpoints) -> list[Mixture]:
+    """The folds' mixtures, each with weights from clips of the others.
+
+    Raises:
+        FileNotFoundError: a fold's members are not trained.
+    """
+    members = {fold: experts.load(fold, recipe, checkpoints) for fold in folds_of(pool)}
+    judged = {fold: judge(pool, features, fold, own, recipe) for fold, own in members.items()}
+    weights = weights_of_folds(judged, recipe.mixture.weights.penalty)
+    return [Mixture([*own.experts.values()], own.gate, weights[fold]) for fold, own in members.items()]

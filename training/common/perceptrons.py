@@ -129,18 +129,21 @@ class Mixture(nn.Module):
     """The members of one fold: features (N, size) to a logit (N,).
 
     Each expert is trained on some kinds of samples; the gate tells which kind a sample is, and `weights`
-    (kinds, experts) says how much each expert's logit counts for each kind. A mixture of experts
-    (Jacobs et al. 1991), but with experts and gate trained apart, so that no expert is spoilt by samples
-    that it does not judge.
+    (kinds, experts + 1) says how much each expert's logit counts for each kind, and last what is added. A mixture of
+    experts (Jacobs et al. 1991), but with experts, gate and weights trained apart, so that no expert is spoilt by
+    samples that it does not judge.
     """
 
     def __init__(self, experts: Sequence[nn.Module], gate: Gate, weights: Tensor) -> None:
         super().__init__()
         self.experts = nn.ModuleList(experts)
         self.gate = gate
-        self.register_buffer("weights", weights)
+        self.register_buffer("weights", weights[:, :-1].clone())
+        self.register_buffer("offsets", weights[:, -1:].clone())
 
     def forward(self, features: Tensor) -> Tensor:
         logits = torch.stack([expert(features) for expert in self.experts], dim=1)
-        weights: Tensor = self.gate(features) @ self.get_buffer("weights")
-        return (weights * logits).sum(dim=1)
+        chances = self.gate(features)
+        mixed: Tensor = (chances @ self.get_buffer("weights") * logits).sum(dim=1)
+        offsets: Tensor = chances @ self.get_buffer("offsets")
+        return mixed + offsets[:, 0]

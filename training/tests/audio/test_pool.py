@@ -13,7 +13,7 @@ from training.audio.pool import CLIP, Corpus, Pool
 from training.common.manifest import Sample
 
 SETTINGS = recipe.load().prepare
-CLEAN, TELEPHONE = 1, SETTINGS.clean_copies + SETTINGS.copies + 1
+CLEAN, TELEPHONE = 1, SETTINGS.conditions.index("mobile")
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def test_features_are_measured_anew_when_their_clips_change(corpus: Corpus) -> N
     keys = {corpus.key(copy) for copy in range(4)}
     assert len(keys) == 4
     assert replace(corpus, seed=2).key(1) not in keys
-    louder = replace(SETTINGS, clean_chain=replace(SETTINGS.clean_chain, noise=0.5))
-    assert replace(corpus, settings=louder).key(1) not in keys
-    assert replace(corpus, settings=louder).key(CLEAN + SETTINGS.clean_copies) == corpus.key(
-        CLEAN + SETTINGS.clean_copies
-    )
+    clean = SETTINGS.copies["clean"]
+    noisy = replace(clean, chain=replace(clean.chain, noise=0.5))
+    louder = replace(corpus, settings=replace(SETTINGS, copies={**SETTINGS.copies, "clean": noisy}))
+    assert louder.key(1) not in keys
+    assert louder.key(TELEPHONE) == corpus.key(TELEPHONE)
 
 
 def test_a_clip_with_another_content_is_measured_anew(corpus: Corpus) -> None:

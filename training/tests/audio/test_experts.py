@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from training.audio.train_modspec import damping
+from training.audio.experts import damping
 
 
 def test_damping_shrinks_what_tells_genuine_sources_apart_and_nothing_else() -> None:
