@@ -48,6 +48,14 @@ file's N windows has the evidence
 
 and the probability sigmoid(evidence / temperature + bias). It counts from 0.5 on; [audio.md](audio.md) says how.
 `python -m training.audio calls` measures both ([own-detector.md](own-detector.md)).
+
+**Faces.** `face_size` of a `face-manipulation` bundle takes out of each face's logit, before any are joined, how far it
+follows the size at which the face is shown:
+
+    logit - slope * log(pixels / sqrt(smallest * largest))
+
+where `pixels` is the longer side of the face's box in the frame as it was judged, from `smallest` to `largest`.
+`make calibrate-video` measures it on clips before and after they were shrunk.
 """
 
 

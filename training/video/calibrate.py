@@ -35,12 +35,13 @@ def measured_point(conditions: Conditions, policy: Policy) -> verdict.OperatingP
 
 def calibrate(bundle: Path, conditions: Conditions) -> None:
     """Write calibration, thresholds and operating points into the bundle's model.json."""
-    spec, platt = read_task(bundle, FaceSpec), choose(conditions).calibration
+    spec, chosen = read_task(bundle, FaceSpec), choose(conditions)
     points = {policy: measured_point(conditions, policy) for policy in POLICIES}
     default = points[DEFAULT_POLICY]
     changes = {
-        "temperature": round(platt.temperature, 6),
-        "bias": round(platt.bias, 6),
+        "temperature": round(chosen.calibration.temperature, 6),
+        "bias": round(chosen.calibration.bias, 6),
+        "face_size": chosen.face_size.model_dump(),
         "thresholds": default.model_dump(include={"likely_authentic", "likely_deepfake"}),
         "operating_points": {policy: point.model_dump(mode="json") for policy, point in points.items()},
     }

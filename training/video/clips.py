@@ -45,7 +45,7 @@ class Judgement:
     Attributes:
         logit: of the most suspicious face, uncalibrated; None where none could be judged.
         full: whether the evidence is enough for a verdict, whatever the thresholds.
-        face_pixels: mean longer side of the judged faces, pixels of the clip; 0 without any.
+        face_pixels: mean longer side of the judged faces, pixels of their frames; 0 without any.
         problem: why the clip could not be read, or None.
     """
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from sg_common.bundle.calibration import Calibration
+from sg_common.bundle.calibration import Calibration, FaceCalibration
 
 from training.common.cards import Row, percent, table
 from training.common.manifest import Sample
@@ -193,17 +194,18 @@ def pairs_text(scores: ClipScores) -> str:
     )
 
 
-def at_shipped(scores: ClipScores, calibration: Calibration) -> Called:
+def at_shipped(scores: ClipScores, calibration: FaceCalibration) -> Called:
     """What the bundle's own calibration and thresholds make of clips."""
+    scores = replace(scores, logits=calibration.without_size(scores.logits, scores.face_pixels))
     probabilities, thresholds = calibration.probability(scores.logits), calibration.thresholds
     fake, authentic = probabilities >= thresholds.likely_deepfake, probabilities < thresholds.likely_authentic
     return Called(scores, np.asarray(fake), np.asarray(authentic))
 
 
-def calibration_error(conditions: Conditions, points: Mapping[int, OperatingPoint]) -> float:
+def calibration_error(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]) -> float:
     """Expected calibration error of the nested probabilities over all conditions, sources evened, even odds."""
     probabilities, labels, weights = [], [], []
-    for scores in conditions.values():
+    for scores in (made.scores for made in calls.values()):
         each = [points[s.fold].calibration.probability(x) for s, x in zip(scores.samples, scores.logits, strict=True)]
         probabilities += [float(p) for p in each]
         labels += scores.labels.tolist()
@@ -223,14 +225,14 @@ def policy_table(calibration: Calibration) -> str:
     return table(header, rows)
 
 
-def figures(conditions: Conditions, shipped: Calibration) -> str:
+def figures(conditions: Conditions, shipped: FaceCalibration) -> str:
     """All tables of the card, as Markdown."""
     points = nested_points(conditions)
     calls = nested(conditions, points)
     flattered = {name: at_shipped(scores, shipped) for name, scores in conditions.items()}
     offered = conditions[AS_FOUND].offered
     counts = [(sum(s.label == v for s in offered), len({s.source for s in offered if s.label == v})) for v in (0, 1)]
-    error = calibration_error(conditions, points)
+    error = calibration_error(calls, points)
     parts = [
         f"{counts[0][0]} genuine clips of {counts[0][1]} sources and {counts[1][0]} fakes of {counts[1][1]} methods, "
         "each judged by a member that never saw its source or method.",

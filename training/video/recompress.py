@@ -30,11 +30,12 @@ class Condition:
 
 
 AS_FOUND = "as found"
+SHRUNK = "three quarters of the size"
 CONDITIONS: dict[str, Condition | None] = {
     AS_FOUND: None,
     "H.264 crf 28": Condition(28),
     "H.264 crf 34": Condition(34),
-    "three quarters of the size": Condition(18, 0.75),
+    SHRUNK: Condition(18, 0.75),
     "messenger (three quarters, crf 30)": Condition(30, 0.75),
 }
 CODECS: tuple[Codec, ...] = ("libx264", "libx264", "libx265", "libvpx-vp9")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import cv2
 import numpy as np
 import pytest
 from sg_common.analysis import AnalysisOptions, Job, Status
+from sg_common.bundle.calibration import FaceSize
 from sg_common.errors import MissingStream, NotMedia
 from sg_common.verdict import Verdict
 from video_analyzer.analyzer import VideoAnalyzer
 
 from testbed.credentials import CAMERA, Authority
+from testbed.face_model import write_green_bundle
 from testbed.faces import ASTRONAUT, HOPPER, Actor, scene
 from testbed.media import Film, Sound, cut, remux, tone, write_audio, write_media, write_video
 
@@ -183,6 +186,27 @@ def test_boxes_are_in_pixels_of_the_video_when_frames_are_scaled_down(make_analy
     report = judge(picture=scene(actor), frames=12, by=small)
     assert report.resolution == "640x360"
     assert overlap(report.suspicious_frames[0].box, (0.7 * 640, 0.45 * 360), 160) > 0.6
+
+
+def test_a_faces_size_in_its_frame_counts_in_the_report_and_not_in_what_calibration_is_fitted_on(
+    make_analyzer: Callable[..., VideoAnalyzer], green_bundle: Path, tmp_path: Path
+) -> None:
+    calibration = json.loads((green_bundle / "model.json").read_text())["calibration"]
+    size = FaceSize(slope=1.0, smallest=40, largest=400)
+    bundle = write_green_bundle(tmp_path / "sized", calibration={**calibration, "face_size": size.model_dump()})
+    path = write_video(tmp_path / "film.mp4", size=(640, 360), frames=24, picture=scene(Actor(face_side=160)))
+    pixels = []
+    for side in (640, 320):
+        plain, sized = (make_analyzer(video_max_frame_side=side, model_dir=d) for d in (green_bundle, bundle))
+        found = sized.examine(path, AnalysisOptions(), Job())
+        assert found == plain.examine(path, AnalysisOptions(), Job())
+        assert found.conclusion.logit is not None
+        pixels.append(found.face_pixels)
+        left = float(size.without(found.conclusion.logit, found.face_pixels))
+        report = sized.analyze(path, AnalysisOptions(), Job())
+        assert report.manipulation_probability == pytest.approx(1 / (1 + np.exp(-left)), abs=2e-3)
+        assert abs(report.manipulation_probability - plain.analyze(path, AnalysisOptions(), Job()).probability) > 0.01
+    assert pixels[0] == pytest.approx(2 * pixels[1], rel=0.1)
 
 
 def test_no_face(judge: Judge) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from sg_common.analysis import Status
-from sg_common.bundle.calibration import Calibration
+from sg_common.bundle.calibration import FaceCalibration
 from sg_common.verdict import DEFAULT_POLICY, Policy, Verdict
 from video_analyzer import words
 from video_analyzer.detector import Face
@@ -17,7 +17,7 @@ from video_analyzer.report import TimelinePoint
 from video_analyzer.scoring import ClipEvidence, JudgedFace, Timeline, needed_support
 from video_analyzer.tracks import Track
 
-CALIBRATION = Calibration.model_validate(
+CALIBRATION = FaceCalibration.model_validate(
     {
         "temperature": 1.0,
         "bias": 0.0,
@@ -27,6 +27,7 @@ CALIBRATION = Calibration.model_validate(
 )
 FPS = 4
 BOX = (10, 20, 30, 40)
+PIXELS = 40.0
 FAKE, REAL = 3.0, -3.0
 
 
@@ -45,14 +46,14 @@ def showing(look: npt.NDArray[np.float32]) -> Callable[[Face], npt.NDArray[np.fl
 def evidence(
     frames: list[list[tuple[Track, float]]],
     looks: tuple[npt.NDArray[np.float32], ...] = LOOKS,
-    calibration: Calibration = CALIBRATION,
+    calibration: FaceCalibration = CALIBRATION,
     policy: Policy = DEFAULT_POLICY,
 ) -> ClipEvidence:
     clip = ClipEvidence(calibration, policy)
     for number, faces in enumerate(frames):
         for place, (owner, _) in enumerate(faces):
             owner.motion.see(number / FPS, owner.box, showing(looks[(number + place) % len(looks)]))
-        clip.add_frame(number, number / FPS, [JudgedFace(owner, logit, BOX) for owner, logit in faces])
+        clip.add_frame(number, number / FPS, [JudgedFace(owner, logit, BOX, PIXELS) for owner, logit in faces])
     return clip
 
 
@@ -106,12 +107,26 @@ def test_two_frames_score_but_stay_uncertain(logit: float) -> None:
     assert conclusion.reason == words.TWO_FRAMES(needed=3, advice=words.MORE())
 
 
+def test_what_a_face_scores_for_its_size_is_taken_out_of_frames_tracks_and_clip() -> None:
+    sizes = {"face_size": {"slope": 2.0, "smallest": 50, "largest": 200}}
+    anna, clip = track(), ClipEvidence(FaceCalibration.model_validate({**CALIBRATION.model_dump(), **sizes}))
+    for number in range(4):
+        anna.motion.see(number / FPS, anna.box, showing(LOOKS[number]))
+        clip.add_frame(number, number / FPS, [JudgedFace(anna, 1.0, BOX, 400.0 if number else 100.0)])
+    larger = 1 - 2 * np.log(2)
+    scores = [1 / (1 + np.exp(-logit)) for logit in (1.0, larger)]
+    assert [p.inconsistency_score for p in clip.timeline.points()[:2]] == pytest.approx(scores, abs=1e-4)
+    assert list(anna.logits) == pytest.approx([1.0, *[larger] * 3])
+    assert clip.conclude([anna]).logit == pytest.approx((1 + 3 * larger) / 4)
+    assert clip.face_pixels == 325
+
+
 def test_a_policy_has_thresholds_of_its_own() -> None:
     thresholds = CALIBRATION.thresholds.model_dump()
     worth = {"false_alarm_rate": 0.1, "false_alarm_interval": (0.0, 0.2), "detection_rate": 0.5}
     bold = {"likely_authentic": 0.05, "likely_deepfake": 0.4}
     points = {"low_false_alarm": {**thresholds, **worth}, "high_recall": {**bold, **worth}}
-    calibration = Calibration.model_validate({**CALIBRATION.model_dump(), "operating_points": points})
+    calibration = FaceCalibration.model_validate({**CALIBRATION.model_dump(), "operating_points": points})
     bolder: Policy = "high_recall"
     for policy, verdict, suspicious in (
         (DEFAULT_POLICY, Verdict.UNCERTAIN, [2]),
@@ -196,7 +211,7 @@ def test_a_face_that_only_the_camera_moves_is_uncertain_unless_another_lives() -
     for number in range(8):
         look = np.asarray(LOOKS[0] * (1 + 0.1 * number), np.float32)
         poster.motion.see(number / FPS, replace(poster.box, x=5.0 * number), showing(look))
-        clip.add_frame(8 + number, 2 + number / FPS, [JudgedFace(poster, FAKE, BOX)])
+        clip.add_frame(8 + number, 2 + number / FPS, [JudgedFace(poster, FAKE, BOX, PIXELS)])
     assert poster.motion.still
     assert poster.motion.different == 8
     assert clip.conclude([poster]).verdict is Verdict.UNCERTAIN

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sg_common.bundle.calibration import Calibration, PlattScaling
+from sg_common.bundle.calibration import FaceCalibration, FaceSize, PlattScaling
 from sg_common.bundle.spec import FaceSpec, read_task
 from sg_common.verdict import Thresholds
 
@@ -18,7 +18,7 @@ from training.common.rates import by_source
 from training.video.calibrate import calibrate
 from training.video.evaluate import PAIRED, at_shipped, figures, pairs_text, shortcut_table
 from training.video.operating import ClipScores, OperatingPoint, called
-from training.video.recompress import AS_FOUND
+from training.video.recompress import AS_FOUND, SHRUNK
 
 
 def clips(shift: float = 0.0, unjudged: int = 0) -> ClipScores:
@@ -37,15 +37,15 @@ def clips(shift: float = 0.0, unjudged: int = 0) -> ClipScores:
 
 
 def test_every_table_is_there_with_its_rates() -> None:
-    conditions = {AS_FOUND: clips(), "crushed": clips(-0.5, unjudged=50)}
-    shipped = Calibration(
+    conditions = {AS_FOUND: clips(), SHRUNK: clips(-0.5, unjudged=50)}
+    shipped = FaceCalibration(
         temperature=1.0, bias=0.0, thresholds=Thresholds(likely_authentic=0.0002, likely_deepfake=0.9999)
     )
     text = figures(conditions, shipped)
     assert "100 genuine clips of 25 sources and 100 fakes of 25 methods" in text
     nested, _, flattered = text.split("### ")[1:4]
     assert f"| {AS_FOUND} | 100.0% / 100.0% |" in nested
-    assert "| crushed | 100.0% / 50.0% |" in nested
+    assert "| three quarters of the size | 100.0% / 50.0% |" in nested
     assert f"| {AS_FOUND} | 0.0% | 0.0% | 0.0% | 0.0% | 0.0% |" in flattered
     assert "| film | 50 | 25 |" in text
     assert "| swap | 100 | 25 |" in text
@@ -70,10 +70,14 @@ def test_sources_count_alike_whatever_their_size() -> None:
 
 
 def test_a_bundle_is_calibrated_at_every_policy(tmp_path: Path) -> None:
-    bundle, conditions = write_green_bundle(tmp_path), {AS_FOUND: clips(), "crushed": clips(-0.5)}
+    smaller = clips(-0.5)
+    smaller = replace(smaller, face_pixels=smaller.face_pixels * 0.75)
+    bundle, conditions = write_green_bundle(tmp_path), {AS_FOUND: clips(), SHRUNK: smaller}
     calibrate(bundle, conditions)
     calibration = read_task(bundle, FaceSpec).calibration
     assert calibration.aggregation.kind == "mean"
+    assert calibration.face_size is not None
+    assert calibration.face_size.slope == pytest.approx(-0.5 / np.log(0.75), abs=1e-3)
     points = list(calibration.operating_points.values())
     assert [p.likely_deepfake for p in points] == sorted((p.likely_deepfake for p in points), reverse=True)
     assert [p.detection_rate for p in points] == sorted(p.detection_rate for p in points)
@@ -81,10 +85,14 @@ def test_a_bundle_is_calibrated_at_every_policy(tmp_path: Path) -> None:
 
 
 def test_thresholds_as_probabilities_call_no_more_than_the_logits_they_stand_for() -> None:
-    point = OperatingPoint(PlattScaling(temperature=2.0, bias=0.5), -1.0, 3.0)
+    size = FaceSize(slope=0.5, smallest=80, largest=150)
+    point = OperatingPoint(size, PlattScaling(temperature=2.0, bias=0.5), -1.0, 3.0)
     low, high = point.probabilities()
-    calibration = Calibration(
-        temperature=2.0, bias=0.5, thresholds=Thresholds(likely_authentic=low, likely_deepfake=high)
+    calibration = FaceCalibration(
+        temperature=2.0,
+        bias=0.5,
+        thresholds=Thresholds(likely_authentic=low, likely_deepfake=high),
+        face_size=size,
     )
     scores = replace(clips(), logits=np.linspace(-4, 6, 200))
     chosen, shipped = called(scores, [point] * 200), at_shipped(scores, calibration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from training.video.operating import (
     choose,
     judged,
     nested_points,
+    size_effect,
     source_weights,
 )
+from training.video.recompress import AS_FOUND, SHRUNK
 
 
 def sample(name: str, label: int, fold: int = 0, source: str = "", also: tuple[int, ...] = ()) -> Sample:
@@ -36,7 +39,7 @@ def two_classes(shift: float, folds: int = 5, each: int = 40) -> ClipScores:
 
 
 def test_false_alarms_are_kept_under_every_condition_and_misses_over_all() -> None:
-    conditions = {"a": two_classes(0.0), "b": two_classes(0.7), "c": two_classes(-1.0)}
+    conditions = {AS_FOUND: two_classes(0.0), SHRUNK: two_classes(0.7), "c": two_classes(-1.0)}
     point = choose(conditions, false_alarms=0.05, misses=0.05)
     for clips in conditions.values():
         made = called(clips, [point] * len(clips.samples))
@@ -58,16 +61,37 @@ def test_a_large_source_and_a_small_one_both_count() -> None:
     assert threshold_for_false_alarm(genuine.logits, 0.05, weights) > 3
     fakes = [sample(f"f{i}", 1) for i in range(10)]
     both = scores([*genuine.samples, *fakes], [*logits, *np.linspace(2, 5, 10)])
-    assert choose({"a": both}, false_alarms=0.05).deepfake > 3
+    assert choose({AS_FOUND: both, SHRUNK: both}, false_alarms=0.05).deepfake > 3
 
 
 def test_no_clip_meets_its_own_thresholds() -> None:
     clips = two_classes(0.0)
     loud = [sample("loud", 0, fold=2, also=(3,))]
-    with_loud = {"a": scores([*clips.samples, *loud], [*clips.logits, 9.0])}
-    points = nested_points({"a": clips})
+    with_loud = {AS_FOUND: scores([*clips.samples, *loud], [*clips.logits, 9.0]), SHRUNK: clips}
+    points = nested_points({AS_FOUND: clips, SHRUNK: clips})
     changed = nested_points(with_loud)
     assert {fold for fold in points if changed[fold] != points[fold]} == {0, 1, 4}
+
+
+def test_a_faces_size_is_judged_by_the_same_face_and_taken_out() -> None:
+    clips = two_classes(0.0)
+    larger = np.asarray(np.exp(np.random.default_rng(1).normal(0, 0.1, 80)) * (100 + 60 * clips.labels), np.float64)
+    found = replace(clips, logits=clips.logits + 0.5 * np.log(larger), face_pixels=larger)
+    shrunk = replace(found, logits=found.logits + 0.5 * np.log(0.75), face_pixels=larger * 0.75).at(np.arange(0, 80, 2))
+    conditions = {AS_FOUND: found, SHRUNK: shrunk}
+    effect = size_effect(conditions)
+    assert effect.slope == pytest.approx(0.5)
+    assert (effect.smallest, effect.largest) == pytest.approx(np.quantile(larger, [0.01, 0.99]), rel=0.35)
+    inside = (larger > effect.smallest) & (larger < effect.largest)
+    point = choose(conditions)
+    assert point.face_size == effect
+    left = called(found, [point] * 80).scores.logits - clips.logits
+    assert np.ptp(left[inside]) < 1e-9
+
+
+def test_without_a_second_size_nothing_is_taken_out() -> None:
+    clips = two_classes(0.0)
+    assert size_effect({AS_FOUND: clips, SHRUNK: clips}).slope == 0
 
 
 def test_only_clips_with_enough_evidence_count() -> None:

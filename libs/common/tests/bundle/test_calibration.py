@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from sg_common.bundle.calibration import Aggregation, Calibration, VoiceCalibration
+from sg_common.bundle.calibration import Aggregation, Calibration, FaceCalibration, FaceSize, VoiceCalibration
 from sg_common.errors import InvalidOption
 from sg_common.verdict import OperatingPoint, Rates, Verdict
 
@@ -120,3 +120,15 @@ def test_thresholds_have_no_digit_that_answers_do_not_show() -> None:
     )
     assert calibration.thresholds == SCALE.thresholds
     assert calibration.verdict(0.8) is Verdict.LIKELY_DEEPFAKE
+
+
+def test_what_a_face_scores_for_its_size_is_taken_out() -> None:
+    size = FaceSize(slope=0.5, smallest=64, largest=256)
+    for pixels, steps in ((20.0, -1), (64.0, -1), (128.0, 0), (256.0, 1), (900.0, 1)):
+        assert size.without(3.0, pixels) == pytest.approx(3 - 0.5 * np.log(2) * steps)
+    plain = FaceCalibration.model_validate(CALIBRATION)
+    np.testing.assert_array_equal(plain.without_size([1.0, 2.0], [64, 256]), [1.0, 2.0])
+    sized = plain.model_copy(update={"face_size": size})
+    np.testing.assert_array_equal(sized.without_size([1.0, 2.0], [64, 256]), size.without([1.0, 2.0], [64, 256]))
+    with pytest.raises(ValidationError, match="largest must not be below smallest"):
+        FaceSize(slope=0.5, smallest=65, largest=64)

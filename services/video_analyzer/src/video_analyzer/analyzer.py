@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sg_common.analysis import AnalysisOptions, Job, LoadedModel, sha256_of
+from sg_common.bundle.calibration import FaceCalibration
 from sg_common.media import VideoInfo, open_video, read_provenance
 from sg_common.provenance import Provenance
 from sg_common.words import shared
@@ -57,17 +58,20 @@ class VideoAnalyzer:
             InvalidOption: the bundle has no such operating point.
             ServiceError: as in `sg_common.errors`; `MissingStream` when the file has no video.
         """
-        clip = self._read(path, options, job)
+        clip = self._read(path, options, job, self._model.calibration)
         checks, limits = self._settings.credential_checks(), self._settings.decode_limits()
         provenance = read_provenance(path, clip.claims, checks=checks, limits=limits, job=job)
         return self._report(clip, options, job, sha256_of(path, job), provenance)
 
     def examine(self, path: Path, options: AnalysisOptions, job: Job) -> Examination:
-        """Judge a file as `analyze` does and give what calibration is fitted on; raises the same."""
-        clip = self._read(path, options, job)
+        """Judge a file as `analyze` does and give what calibration is fitted on; raises the same.
+
+        Logits are the model's own: whoever fits takes out what the size of the face puts into them.
+        """
+        clip = self._read(path, options, job, self._model.calibration.model_copy(update={"face_size": None}))
         return Examination(clip.evidence.conclude(clip.follower.tracker.tracks), clip.evidence.face_pixels)
 
-    def _read(self, path: Path, options: AnalysisOptions, job: Job) -> _Clip:
+    def _read(self, path: Path, options: AnalysisOptions, job: Job, calibration: FaceCalibration) -> _Clip:
         self.check(options)
         with open_video(
             path,
@@ -76,7 +80,7 @@ class VideoAnalyzer:
             limits=self._settings.decode_limits(),
             job=job,
         ) as reader:
-            evidence = ClipEvidence(self._model.calibration, options.policy)
+            evidence = ClipEvidence(calibration, options.policy)
             clip = _Clip(reader.info, reader.claims, evidence, self._follower())
             for frame in reader:
                 job.check()
@@ -105,7 +109,7 @@ class VideoAnalyzer:
             logits.extend(self._model.logits([face.crop for face in batch]))
         scored = iter(logits)
         for frame in clip.waiting:
-            judged = [JudgedFace(face.track, next(scored), face.box) for face in frame.faces]
+            judged = [JudgedFace(face.track, next(scored), face.box, face.pixels) for face in frame.faces]
             clip.evidence.add_frame(frame.number, frame.time, judged)
         clip.waiting.clear()
         for track in clip.follower.tracker.prune():
@@ -153,7 +157,8 @@ class VideoAnalyzer:
 
 @dataclass(frozen=True)
 class Examination:
-    """What a clip gives before it is put into words. `face_pixels`: mean longer side of the judged faces."""
+    """What a clip gives before it is put into words. `face_pixels`: mean longer side of the judged faces, pixels of
+    their frames."""
 
     conclusion: Conclusion
     face_pixels: float

@@ -20,10 +20,17 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class FoundFace:
-    """A face fit to be judged. `box`: x, y, width, height in pixels of the displayed video; `crop`: the model's."""
+    """A face fit to be judged.
+
+    Attributes:
+        box: x, y, width, height in pixels of the displayed video.
+        pixels: the box's longer side in pixels of the frame, which may have been scaled down.
+        crop: the model's.
+    """
 
     track: Track
     box: Box
+    pixels: float
     crop: npt.NDArray[np.uint8]
 
 
@@ -59,7 +66,9 @@ class FaceFollower:
             flaw = self._gates.check(frame.rgb, face, frame.scale)
             if flaw is None:
                 track.motion.see(frame.time, face, lambda box: brightness(frame.rgb, box))
-                fit.append(FoundFace(track, displayed_box(face, frame), crop_face(frame.rgb, face, self._input)))
+                box = displayed_box(face, frame)
+                crop = crop_face(frame.rgb, face, self._input)
+                fit.append(FoundFace(track, box, max(box[2:]) * frame.scale, crop))
             else:
                 self.flaws[flaw] += 1
         return fit

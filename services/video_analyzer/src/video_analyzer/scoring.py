@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, Status
-from sg_common.bundle.calibration import Calibration
+from sg_common.bundle.calibration import FaceCalibration
 from sg_common.verdict import DEFAULT_POLICY, Policy, Verdict
 from sg_common.words.phrases import Finding
 
@@ -70,11 +70,12 @@ def worse(a: TimelinePoint, b: TimelinePoint) -> TimelinePoint:
 
 @dataclass(frozen=True)
 class JudgedFace:
-    """One judged face of a frame."""
+    """One judged face of a frame. `logit`: the model's own; `pixels`: the face's longer side, pixels of the frame."""
 
     track: Track
     logit: float
     box: Box
+    pixels: float
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class ClipEvidence:
         judged_seconds: from the first judged frame to the last.
     """
 
-    calibration: Calibration
+    calibration: FaceCalibration
     policy: Policy = DEFAULT_POLICY
     judged_frames: int = 0
     judged_faces: int = 0
@@ -115,23 +116,23 @@ class ClipEvidence:
     timeline: Timeline = field(default_factory=Timeline)
     _first_judged: float | None = None
     _worst: list[tuple[float, int, SuspiciousFrame]] = field(default_factory=list)
-    _face_pixels: int = 0
+    _face_pixels: float = 0.0
 
     @property
     def face_pixels(self) -> float:
-        """Mean longer side of the judged faces, pixels of the displayed video; 0 without any."""
+        """Mean longer side of the judged faces, pixels of their frames; 0 without any."""
         return self._face_pixels / max(1, self.judged_faces)
 
     def add_frame(self, number: int, time: float, faces: Iterable[JudgedFace]) -> None:
         """Take in a frame's judged faces; frames come in order of time."""
-        judged = list(faces)
+        judged = [replace(face, logit=float(self.calibration.without_size(face.logit, face.pixels))) for face in faces]
         if not judged:
             return
         self.judged_frames += 1
         self._first_judged = time if self._first_judged is None else self._first_judged
         self.judged_seconds = time - self._first_judged
         self.judged_faces += len(judged)
-        self._face_pixels += sum(max(face.box[2:]) for face in judged)
+        self._face_pixels += sum(face.pixels for face in judged)
         for face in judged:
             face.track.logits.append(face.logit)
         worst = max(judged, key=lambda face: face.logit)

@@ -180,10 +180,42 @@ class TrackCombination(Part):
     kind: Literal["max"] = "max"
 
 
+class FaceSize(Part):
+    """How a face's logit follows the size at which the face is shown. Without that it is
+
+    logit - slope * log(pixels / sqrt(smallest * largest)),
+
+    where sizes outside `smallest` to `largest`, which nobody has measured, count as the nearer of the two.
+    """
+
+    slope: float = Field(description="how much higher the logit of a face is that is shown e times as large")
+    smallest: float = Field(gt=0, description="smaller faces count as this: the box's longer side, pixels of the frame")
+    largest: float = Field(gt=0, description="larger faces count as this, pixels")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.largest < self.smallest:
+            raise ValueError("largest must not be below smallest")
+        return self
+
+    def without(self, logits: npt.ArrayLike, pixels: npt.ArrayLike) -> Logits:
+        """Logits without what the sizes of their faces, in pixels, put into them; all of one shape."""
+        sizes = np.clip(np.asarray(pixels, np.float64), self.smallest, self.largest)
+        steps = np.log(sizes / np.sqrt(self.smallest * self.largest))
+        return np.asarray(np.asarray(logits, np.float64) - self.slope * steps, np.float64)
+
+
 class FaceCalibration(Calibration):
     """`calibration` of a `face-manipulation` bundle."""
 
     track_combination: TrackCombination = TrackCombination()
+    face_size: FaceSize | None = Field(
+        default=None, description="what is taken out of every face's logit for its size; null: nothing"
+    )
     held_out_folds: tuple[tuple[int, ...], ...] | None = Field(
         default=None, description="the folds that each member of the graph never saw; for training alone"
     )
+
+    def without_size(self, logits: npt.ArrayLike, pixels: npt.ArrayLike) -> Logits:
+        """The graph's logits as the calibration reads them: see `FaceSize.without`."""
+        return np.asarray(logits, np.float64) if self.face_size is None else self.face_size.without(logits, pixels)
