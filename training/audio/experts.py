@@ -38,7 +38,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, pool: Pool, front: Path, recipe: Recipe) -> None:
         self._folder, self._mixture = folder, recipe.mixture
-        learning = {k: v for k, v in asdict(recipe.mixture).items() if k not in {"gate", "weights", "experts"}}
+        learning = {k: v for k, v in asdict(recipe.mixture).items() if k not in {"gate", "experts"}}
         self._decisive = (recipe.seed, recipe.prepare, recipe.left_out_families, learning, pool.key, front.stem)
 
     def gate(self, fold: int) -> Path:
@@ -47,7 +47,7 @@ class Checkpoints:
 
     def bag(self, name: str, view: str, fold: int) -> Path:
         """An expert's bag on one of its views."""
-        expert = replace(self._mixture.experts[name], views=(view,))
+        expert = replace(self._mixture.experts[name], judges=(), views=(view,))
         return self._path(f"{name}_{view}", expert, fold)
 
     def _path(self, name: str, part: object, fold: int) -> Path:

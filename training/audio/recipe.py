@@ -48,12 +48,13 @@ class Prepare:
 
 @dataclass(frozen=True, config=STRICT)
 class Expert:
-    """A bag on each of its `views` (`front.VIEWS`) for some conditions.
+    """A bag on each of its `views` (`front.VIEWS`), which `judges` clips of some conditions.
 
     `shares` of each condition's copies in its batches, `nuisance` how strongly differences between genuine sources are
     damped, and whether it hears only what a telephone leaves of the modulation spectrum.
     """
 
+    judges: tuple[str, ...]
     views: tuple[str, ...]
     shares: dict[str, float]
     nuisance: float = 0.0
@@ -73,18 +74,8 @@ class Gate:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Weights:
-    """How much each expert's logit counts under each condition, learned from clips that its fold holds out.
-
-    `penalty`: what weights of their own cost that a condition has beside those which all conditions share.
-    """
-
-    penalty: float
-
-
-@dataclass(frozen=True, config=STRICT)
 class Mixture:
-    """Bags of small networks on what the front end hears, by name, their gate, and their weights."""
+    """Bags of small networks on what the front end hears, by name, and their gate."""
 
     seeds: int
     hidden: int
@@ -95,7 +86,6 @@ class Mixture:
     dropout: float
     label_smoothing: float
     gate: Gate
-    weights: Weights
     experts: dict[str, Expert]
 
 
@@ -134,10 +124,14 @@ class Recipe:
     calibrate: Calibrate
 
     def __post_init__(self) -> None:
-        shares = {name: expert.shares for name, expert in self.mixture.experts.items()}
+        made, experts = set(self.prepare.copies), self.mixture.experts
+        shares = {name: expert.shares for name, expert in experts.items()}
         for name, wanted in {**shares, "the gate": self.mixture.gate.shares}.items():
-            if unknown := set(wanted) - set(self.prepare.copies):
+            if unknown := set(wanted) - made:
                 raise ValueError(f"{name} wants copies that are not made: {', '.join(sorted(unknown))}")
+        judged = [condition for expert in experts.values() for condition in expert.judges]
+        if sorted(judged) != sorted(made):
+            raise ValueError(f"every condition needs one expert that judges it: {', '.join(sorted(made))}")
 
 
 def load(path: Path = DEFAULT) -> Recipe:

@@ -38,5 +38,5 @@ def join(pool: Pool, features: NDArray[float16], recipe: Recipe, checkpoints: Ch
     """
     members = {fold: experts.load(fold, recipe, checkpoints) for fold in folds_of(pool)}
     judged = {fold: judge(pool, features, fold, own, recipe) for fold, own in members.items()}
-    weights = weights_of_folds(judged, recipe.mixture.weights.penalty)
+    weights = weights_of_folds(judged, recipe)
     return [Mixture([*own.experts.values()], own.gate, weights[fold]) for fold, own in members.items()]
