@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 from sg_common.aws.sqs import Message, SqsQueue
 from sg_common.aws.tasks import StepFunctionsTasks
 from sg_common.errors import Cancelled, NotMedia, SettingsError
+from sg_common.observability import Metrics
 from sg_common.settings import ServiceSettings
 from sg_common.worker.delivery import Deliveries, Delivery
 from sg_common.worker.host import WorkerHost
@@ -52,7 +52,7 @@ def sqs() -> Sqs:
 @pytest.fixture
 def deliveries(sqs: Sqs) -> Deliveries:
     queue = SqsQueue("http://q", client=lambda *_, **__: sqs)
-    return Deliveries(queue, StepFunctionsTasks(), ServiceSettings(), WorkerMetrics(CollectorRegistry()))
+    return Deliveries(queue, StepFunctionsTasks(), ServiceSettings(), WorkerMetrics(Metrics("test")))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class WorkerHost(ServiceHost):
 
     def __init__(self, service: AnalyzerService, settings: ServiceSettings, queue_url: str) -> None:
         super().__init__(service, settings)
-        self.worker_metrics = WorkerMetrics(self.metrics.registry)
+        self.worker_metrics = WorkerMetrics(self.metrics)
         queue = SqsQueue(queue_url, settings.queue_visibility_seconds, settings.queue_wait_seconds, self._count_error)
         tasks = StepFunctionsTasks(self._count_error)
         self._deliveries = Deliveries(queue, tasks, settings, self.worker_metrics)
