@@ -99,16 +99,16 @@ class Inputs:
     def _s3(self) -> S3Source:
         # The AWS SDK is loaded only where it is used: judging local files starts faster without it.
         from sg_common.aws.objects import ObjectStore  # noqa: PLC0415
-        from sg_common.sources.s3 import AllowList, S3Source  # noqa: PLC0415
+        from sg_common.sources.s3 import S3Source  # noqa: PLC0415
 
-        return S3Source(ObjectStore(), AllowList(self._settings.s3_allow), self._settings.max_upload_bytes)
+        return S3Source(ObjectStore(), self._settings.s3_allow, self._settings.max_upload_bytes)
 
     @cached_property
     def _urls(self) -> UrlSource:
-        from sg_common.sources.url import UrlAllowList, UrlSource  # noqa: PLC0415
+        from sg_common.sources.url import UrlSource  # noqa: PLC0415
 
         settings = self._settings
-        return UrlSource(UrlAllowList(settings.url_allow), settings.max_upload_bytes, settings.upload_stall_seconds)
+        return UrlSource(settings.url_allow, settings.max_upload_bytes, settings.upload_stall_seconds)
 
     @contextmanager
     def file(self, name: str) -> Iterator[Path | str]:

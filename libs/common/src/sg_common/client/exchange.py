@@ -22,7 +22,7 @@ from sg_common.backoff import doubled
 from sg_common.client.reports import read_report
 from sg_common.errors import DeadlineExceeded, MalformedRequest, ServiceError, UnexpectedFailure
 from sg_common.jobs import JobDocument, JobStatus
-from sg_common.problem import MEDIA_TYPE, Problem, failure_as, failure_of
+from sg_common.problem import MEDIA_TYPE, Problem, failure_of
 
 T = TypeVar("T")
 Media = str | PathLike[str]
@@ -168,7 +168,7 @@ def _understood(answer: httpx.Response) -> Iterator[None]:
 def strange(answer: httpx.Response) -> UnexpectedFailure:
     """The failure where an answer is none of a service's: perhaps the address is another's."""
     detail = f"{answer.url.host} answered {answer.request.method} {answer.url.path} in a way that no service does"
-    return failure_as(UnexpectedFailure, detail)
+    return UnexpectedFailure(detail)
 
 
 def _failure(answer: httpx.Response, wait: float | None) -> ServiceError:

@@ -14,4 +14,4 @@ def as_failure(error: Exception) -> ServiceError:
     if isinstance(error, ServiceError):
         return error
     log.error("unexpected failure", exc_info=error)
-    return UnexpectedFailure(error)
+    return UnexpectedFailure.of(error)

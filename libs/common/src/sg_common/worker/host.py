@@ -134,7 +134,7 @@ class WorkerHost(ServiceHost):
                 return failure
         except Exception as error:
             log.exception("unexpected failure of a slot")
-            return UnexpectedFailure(error)
+            return UnexpectedFailure.of(error)
         finally:
             request_id.reset(token)
 
@@ -148,7 +148,7 @@ class WorkerHost(ServiceHost):
                 failures.append(error)
             except Exception as error:
                 log.exception("unexpected failure", extra={"object": str(work.target)})
-                failures.append(UnexpectedFailure(error))
+                failures.append(UnexpectedFailure.of(error))
         return next((error for error in failures if error.retryable), failures[0] if failures else None)
 
     def _answer(self, delivery: Delivery, work: Work, slot: Slot, judge: Judge) -> None:
