@@ -21,7 +21,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from audio_analyzer.analyzer import build_analyzer
+from audio_analyzer.analyzer import AudioAnalyzer
 from audio_analyzer.model import VoiceModel
 from audio_analyzer.settings import AudioSettings
 from audio_analyzer.speech import Samples, SpeechStream, VoiceActivity
@@ -82,7 +82,7 @@ def stages(path: Path, call: Path, settings: AudioSettings) -> dict[str, float]:
     vad_dir = settings.voice_activity_dir or settings.bundle_dir("voice_activity")
     voice_activity = VoiceActivity.load(vad_dir, runtime)
     model = VoiceModel.load(settings.model_dir or settings.bundle_dir("audio"), runtime)
-    analyzer = build_analyzer(settings)
+    analyzer = AudioAnalyzer(settings)
     blocks = decoded(path, settings)
     stream = SpeechStream(voice_activity)
     windower = Windower(model.input.window, model.input.hop, round(LONGEST_PAUSE_SECONDS * RATE))
@@ -108,7 +108,7 @@ def stages(path: Path, call: Path, settings: AudioSettings) -> dict[str, float]:
 
 def long_file(path: Path, settings: AudioSettings) -> dict[str, float]:
     """Wall and CPU seconds and the peak resident memory of this fresh process and its decoder child, MiB."""
-    analyzer = build_analyzer(settings)
+    analyzer = AudioAnalyzer(settings)
     before = peak_bytes(os.getpid())
     start = time.monotonic()
     peaks = [0]

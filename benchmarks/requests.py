@@ -157,14 +157,14 @@ class Stopwatch:
 
 def audio_stages(watch: Stopwatch, stack: ExitStack) -> Analyzer:
     """The audio analyzer with its stages timed."""
-    from audio_analyzer.analyzer import build_analyzer  # noqa: PLC0415
+    from audio_analyzer.analyzer import AudioAnalyzer  # noqa: PLC0415
     from audio_analyzer.settings import AudioSettings  # noqa: PLC0415
     from audio_analyzer.speech import SpeechStream  # noqa: PLC0415
 
     for method in ("feed", "finish"):
         timed = watch.times_each("find", getattr(SpeechStream, method))
         stack.enter_context(patch.object(SpeechStream, method, timed))
-    return build_analyzer(AudioSettings())
+    return AudioAnalyzer(AudioSettings())
 
 
 def video_stages(watch: Stopwatch, stack: ExitStack) -> Analyzer:
