@@ -103,7 +103,7 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
         with judging as (judge, decoders):
             for item in readable:
                 try:
-                    with inputs.file(item.name) as media:
+                    with inputs.file(item) as media:
                         outcomes = judge(media, item.name)
                         if files and not answers.passes_over(item, outcomes):
                             drawn = _draw(media, draws, chosen, outcomes, decoders)
@@ -255,7 +255,7 @@ class _ProgressLine:
             self._job_started = now
         if not sys.stderr.isatty() or now - self._job_started < _PROGRESS_AFTER_SECONDS:
             return
-        share = f"{min(1.0, progress.done / progress.total):4.0%}" if progress.total > 0 else f"{progress.done:,.0f} s"
+        share = f"{progress.done:,.0f} s" if progress.fraction is None else f"{progress.fraction:4.0%}"
         print(f"\r{self._label} {share}\x1b[K", end="", file=sys.stderr, flush=True)
         self._shown = True
 
