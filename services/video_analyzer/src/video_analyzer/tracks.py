@@ -12,8 +12,8 @@ import numpy.typing as npt
 from video_analyzer import pixels
 from video_analyzer.detector import Face
 from video_analyzer.motion import FaceMotion
+from video_analyzer.pixels import Pixels
 
-Pixels = npt.NDArray[np.uint8]
 Histogram = npt.NDArray[np.float32]
 
 APPEARANCE_SCALE = 1.4
