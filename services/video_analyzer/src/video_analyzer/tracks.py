@@ -160,7 +160,7 @@ class Tracker:
 
 def displayed(face: Face, scale: float) -> Face:
     """The face in pixels of the displayed video; `scale`: pixels of the frame per such pixel."""
-    return Face(face.x / scale, face.y / scale, face.width / scale, face.height / scale, face.score, None)
+    return Face(face.x / scale, face.y / scale, face.width / scale, face.height / scale, face.score)
 
 
 def separation(a: Face, b: Face) -> tuple[float, float]:
