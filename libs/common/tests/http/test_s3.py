@@ -188,7 +188,9 @@ def test_a_disk_that_refuses_is_this_service_s_own_trouble(
 
 
 def test_a_full_disk_is_503(objects: S3Server) -> None:
-    source = S3Source(ObjectStore(lambda: objects.client("s3")), ("clips",), 10_000_000)
+    store = ObjectStore()
+    store.client = objects.client("s3")
+    source = S3Source(store, ("clips",), 10_000_000)
     with pytest.raises(Unavailable):
         source.fetch(S3Object("clips", "uploads/large.mp4"), Path("/dev/full"), Job())
 
