@@ -10,21 +10,18 @@ CPU seconds are user and system time of the service and its decoder child, so th
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
-from audio_analyzer.analyzer import build_analyzer
+from audio_analyzer.analyzer import AudioAnalyzer
 from audio_analyzer.model import VoiceModel
 from audio_analyzer.settings import AudioSettings
 from audio_analyzer.speech import Samples, SpeechStream, VoiceActivity
@@ -34,6 +31,9 @@ from av.audio.stream import AudioStream
 from sg_common.analysis import AnalysisOptions, Job
 from sg_common.media import open_audio
 
+from benchmarks.record import machine
+from testbed.media import repeat
+from testbed.processes import children, cpu_seconds, peak_bytes
 from testbed.speech import RATE, speech
 
 MINUTES = 10
@@ -42,17 +42,11 @@ TURN_SECONDS = 5
 """How long each speaks in the call with a person on each channel."""
 
 
-def cpu_seconds() -> float:
-    """Of this process and its finished children."""
-    usages = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
 def measure(work: Callable[[], object]) -> float:
     """CPU seconds per minute of speech of work on the recording of `MINUTES`."""
-    start = cpu_seconds()
+    start = cpu_seconds({os.getpid()})
     work()
-    return (cpu_seconds() - start) / MINUTES
+    return (cpu_seconds({os.getpid()}) - start) / MINUTES
 
 
 def recordings() -> tuple[Samples, Samples]:
@@ -69,66 +63,12 @@ def encode(path: Path, samples: Samples) -> None:
         assert isinstance(stream, AudioStream)
         stream.layout = "stereo"
         stream.bit_rate = 128_000
-        resampler = av.AudioResampler("fltp", "stereo", 48000)
         for start in range(0, samples.shape[1], 4096):
             part = np.ascontiguousarray(samples[:, start : start + 4096], np.float32)
             frame = AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
             frame.sample_rate = RATE
-            for resampled in resampler.resample(frame):
-                output.mux(stream.encode(resampled))
+            output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
-
-
-def repeat(source: Path, target: Path, times: int) -> None:
-    """The packets of a recording over and over, as one long recording."""
-    with av.open(str(target), "w") as output:
-        copy = None
-        offset = 0
-        for _ in range(times):
-            with av.open(str(source)) as original:
-                track = original.streams.audio[0]
-                copy = copy or output.add_stream_from_template(track)
-                end = 0
-                for packet in original.demux(track):
-                    if packet.pts is None or packet.pts < 0:
-                        continue
-                    end = packet.pts + (packet.duration or 0)
-                    packet.pts, packet.dts, packet.stream = packet.pts + offset, packet.pts + offset, copy
-                    output.mux(packet)
-                offset += end
-
-
-@contextmanager
-def child_peak() -> Iterator[list[int]]:
-    """The peak resident memory (MiB) of each child process that lives within the block, in the list it gives.
-
-    Read from /proc while they run: `getrusage` would tell the memory of this process at the time of the fork.
-    """
-    peaks: dict[int, int] = {}
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.02):
-            for task in Path("/proc/self/task").iterdir():
-                with contextlib.suppress(OSError):
-                    for child in (task / "children").read_text().split():
-                        peaks[int(child)] = max(peaks.get(int(child), 0), peak_memory(child))
-
-    result: list[int] = []
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield result
-    finally:
-        done.set()
-        thread.join()
-        result.extend(peaks.values())
-
-
-def peak_memory(process: str = "self") -> int:
-    """Peak resident memory of a process since it began its program, MiB (0 for one that has ended)."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return next((int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
 
 
 def decoded(path: Path, settings: AudioSettings) -> list[Samples]:
@@ -142,7 +82,7 @@ def stages(path: Path, call: Path, settings: AudioSettings) -> dict[str, float]:
     vad_dir = settings.voice_activity_dir or settings.bundle_dir("voice_activity")
     voice_activity = VoiceActivity.load(vad_dir, runtime)
     model = VoiceModel.load(settings.model_dir or settings.bundle_dir("audio"), runtime)
-    analyzer = build_analyzer(settings)
+    analyzer = AudioAnalyzer(settings)
     blocks = decoded(path, settings)
     stream = SpeechStream(voice_activity)
     windower = Windower(model.input.window, model.input.hop, round(LONGEST_PAUSE_SECONDS * RATE))
@@ -168,27 +108,21 @@ def stages(path: Path, call: Path, settings: AudioSettings) -> dict[str, float]:
 
 def long_file(path: Path, settings: AudioSettings) -> dict[str, float]:
     """Wall and CPU seconds and the peak resident memory of this fresh process and its decoder child, MiB."""
-    analyzer = build_analyzer(settings)
-    before = peak_memory()
+    analyzer = AudioAnalyzer(settings)
+    before = peak_bytes(os.getpid())
     start = time.monotonic()
-    with child_peak() as children:
-        report = analyzer.analyze(path, AnalysisOptions(), Job())
+    peaks = [0]
+    job = Job(on_progress=lambda _: peaks.extend(map(peak_bytes, children())))
+    report = analyzer.analyze(path, AnalysisOptions(), job)
     return {
         "audio hours": round(report.audio_duration / 3600, 2),
         "segments": len(report.segments),
         "wall seconds": round(time.monotonic() - start, 1),
-        "CPU seconds": round(cpu_seconds(), 1),
-        "MiB when loaded": before,
-        "MiB at the peak": peak_memory(),
-        "MiB of the decoder child": max(children),
+        "CPU seconds": round(cpu_seconds({os.getpid()}), 1),
+        "MiB when loaded": before >> 20,
+        "MiB at the peak": peak_bytes(os.getpid()) >> 20,
+        "MiB of the decoder child": max(peaks) >> 20,
     }
-
-
-def cpu_name() -> str:
-    names = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return f"{len(names)} x {names[0]}" if names else "unknown"
 
 
 def main() -> None:
@@ -201,7 +135,7 @@ def main() -> None:
     if arguments.long_file:
         print(json.dumps(long_file(arguments.long_file, settings)))
         return
-    print(f"CPU: {cpu_name()}; numpy {np.__version__}, PyAV {av.__version__}")
+    print(f"{machine()}; numpy {np.__version__}, PyAV {av.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         path, call = Path(folder) / "speech.mp4", Path(folder) / "call.mp4"
         for recording, samples in zip((path, call), recordings(), strict=True):

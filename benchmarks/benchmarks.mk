@@ -2,7 +2,7 @@
 
 FAULT_MESSAGES ?= 200
 FAULT_KILLS ?= 5
-FAULT_ANALYZER ?= digest
+FAULT_ANALYZER ?= bytes
 
 bench-faults: setup  ## kill workers and break S3 and SQS under load; nothing may be lost
 	@$(BIN)/python -m benchmarks.faults.campaign --messages $(FAULT_MESSAGES) --kills $(FAULT_KILLS) \

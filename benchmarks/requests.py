@@ -13,8 +13,6 @@ decoding, finding speech or faces, the model, and the rest: upload, the pipe, wh
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
 import os
 import statistics
 import subprocess
@@ -35,13 +33,12 @@ from sg_common.bundle.load import Bundle
 from sg_common.errors import NotMedia
 from sg_common.media import DecodeLimits, Decoders, open_audio
 
-from benchmarks.cost.measure import machine
+from benchmarks.record import RESULTS, machine, record
 from testbed.media import write_audio
 from testbed.processes import cpu_seconds, family, resident_bytes, zygotes
 from testbed.speech import RATE, speech
 from tests.e2e.conftest import Running, start, stop
 
-RESULTS = Path(__file__).resolve().parent / "results" / "requests.json"
 CALLERS = (1, 8)
 CHILDREN = {"forked": {}, "fresh": {"SG_DECODER_PARENT_FILES": "0"}}
 STARTS, START_ROUNDS = 25, 4
@@ -160,14 +157,14 @@ class Stopwatch:
 
 def audio_stages(watch: Stopwatch, stack: ExitStack) -> Analyzer:
     """The audio analyzer with its stages timed."""
-    from audio_analyzer.analyzer import build_analyzer  # noqa: PLC0415
+    from audio_analyzer.analyzer import AudioAnalyzer  # noqa: PLC0415
     from audio_analyzer.settings import AudioSettings  # noqa: PLC0415
     from audio_analyzer.speech import SpeechStream  # noqa: PLC0415
 
     for method in ("feed", "finish"):
         timed = watch.times_each("find", getattr(SpeechStream, method))
         stack.enter_context(patch.object(SpeechStream, method, timed))
-    return build_analyzer(AudioSettings())
+    return AudioAnalyzer(AudioSettings())
 
 
 def video_stages(watch: Stopwatch, stack: ExitStack) -> Analyzer:
@@ -254,7 +251,7 @@ def megabytes(running: Running) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1.0, help="send only this share of the requests")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "requests.json")
     options = parser.parse_args()
     where = machine()
     answers: list[Answers] = []
@@ -279,16 +276,15 @@ def main() -> None:
     for clip in clips:
         whole = next(a.cpu_seconds for a in answers if a.clip == clip.name and a.children == "forked")
         split[clip.name]["rest"] = 1e3 * whole - sum(split[clip.name].values())
-    document = {
-        "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "by": "python -m benchmarks.requests",
-        "machine": where,
-        "start_milliseconds": start_of_child,
-        "idle_megabytes": idle,
-        "stage_milliseconds": {name: {k: round(v, 1) for k, v in row.items()} for name, row in split.items()},
-        "requests": [asdict(answer) for answer in answers],
-    }
-    options.output.write_text(json.dumps(document, indent=2) + "\n")
+    record(
+        options.output,
+        by="python -m benchmarks.requests",
+        where=where,
+        start_milliseconds=start_of_child,
+        idle_megabytes=idle,
+        stage_milliseconds={name: {k: round(v, 1) for k, v in row.items()} for name, row in split.items()},
+        requests=[asdict(answer) for answer in answers],
+    )
 
 
 if __name__ == "__main__":

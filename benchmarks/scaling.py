@@ -10,10 +10,9 @@ fails where the page is not current.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import math
-import resource
+import os
 import subprocess
 import sys
 import tomllib
@@ -23,7 +22,9 @@ from typing import Any
 
 import yaml
 
-from benchmarks.cost.cost import PRICES, RESULTS, ROOT, figures, spot_price, table, terraform_default
+from benchmarks.cost.cost import PRICES, ROOT, figures, spot_price, table, terraform_default
+from benchmarks.record import RESULTS, machine, record
+from testbed.processes import cpu_seconds
 
 PAGE = ROOT / "docs" / "scaling.md"
 START = RESULTS / "start.json"
@@ -95,24 +96,13 @@ def _vcpu(quantity: str | int | float) -> float:
 
 def measure_start() -> None:
     """Write start.json: CPU seconds from nothing to a model that has answered its golden input."""
-    found = {}
+    where, found = machine(), {}
     for kind in ("audio", "video"):
-        before = _children_seconds()
+        before = cpu_seconds({os.getpid()})
         done = subprocess.run([sys.executable, "-m", f"{kind}_analyzer", "check"], cwd=ROOT, check=False)
         if done.returncode == 0:
-            found[f"{kind}-analyzer"] = round(_children_seconds() - before, 2)
-    document = {
-        "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "by": "python -m benchmarks.scaling --measure",
-        "machine": "2 cores of an AMD EPYC (Zen 3), shared",
-        "start_cpu_seconds": found,
-    }
-    START.write_text(json.dumps(document, indent=2) + "\n")
-
-
-def _children_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+            found[f"{kind}-analyzer"] = round(cpu_seconds({os.getpid()}) - before, 2)
+    record(START, by="python -m benchmarks.scaling --measure", where=where, start_cpu_seconds=found)
 
 
 def load_rows(prices: Mapping[str, Any], all_services: Sequence[Service]) -> list[list[str]]:

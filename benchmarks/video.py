@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -18,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import av
 import numpy as np
 from sg_common.analysis import AnalysisOptions, Job
 from sg_common.media import open_video
@@ -29,7 +29,8 @@ from video_analyzer.settings import VideoSettings
 from video_analyzer.tracks import Tracker
 
 from testbed.faces import Actor, Pixels, scene
-from testbed.media import write_video
+from testbed.media import repeat, write_video
+from testbed.processes import children, peak_bytes
 
 FPS = 30
 LOOP_SECONDS = 20
@@ -38,20 +39,6 @@ LOOP_SECONDS = 20
 def cpu_seconds(who: int) -> float:
     usage = resource.getrusage(who)
     return usage.ru_utime + usage.ru_stime
-
-
-def peak_megabytes(process: str) -> int:
-    """Largest resident set so far (`ru_maxrss` would count what the forking parent held)."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
-
-
-def decoders() -> list[str]:
-    """Process ids of this process's children."""
-    return [child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()]
 
 
 def noisy(face_side: int) -> Callable[[int, int, int], Pixels]:
@@ -70,24 +57,6 @@ def noisy(face_side: int) -> Callable[[int, int, int], Pixels]:
 def write_clip(path: Path, seconds: float, size: tuple[int, int], face_side: int) -> Path:
     options = {"preset": "veryfast", "crf": "23", "g": "250"}
     return write_video(path, picture=noisy(face_side), frames=round(seconds * FPS), size=size, fps=FPS, options=options)
-
-
-def repeat(source: Path, target: Path, times: int) -> Path:
-    """The same packets `times` times over, with rising timestamps."""
-    with av.open(str(target), "w") as output:
-        copied = None
-        for turn in range(times):
-            with av.open(str(source)) as original:
-                stream = original.streams.video[0]
-                copied = copied or output.add_stream_from_template(stream)
-                shift = turn * round(LOOP_SECONDS / float(stream.time_base or 1))
-                for packet in original.demux(stream):
-                    if packet.dts is None or packet.pts is None:
-                        continue
-                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-                    packet.stream = copied
-                    output.mux(packet)
-    return target
 
 
 def stages(analyzer: VideoAnalyzer, path: Path) -> dict[str, float]:
@@ -129,15 +98,15 @@ def judge(path: Path, sample_rate: int | None, settings: VideoSettings) -> dict[
     """One analysis: what it cost and said."""
     analyzer = VideoAnalyzer(settings)
     own, child = cpu_seconds(resource.RUSAGE_SELF), cpu_seconds(resource.RUSAGE_CHILDREN)
-    children = [0]
-    job = Job(on_progress=lambda _: children.append(max(map(peak_megabytes, decoders()), default=0)))
+    peaks = [0]
+    job = Job(on_progress=lambda _: peaks.extend(map(peak_bytes, children())))
     report = analyzer.analyze(path, AnalysisOptions(sample_rate=sample_rate), job)
     return {
         "wall_s": round(report.processing_seconds, 2),
         "cpu_s": round(cpu_seconds(resource.RUSAGE_SELF) - own, 2),
         "decoder_cpu_s": round(cpu_seconds(resource.RUSAGE_CHILDREN) - child, 2),
-        "peak_mb": peak_megabytes("self"),
-        "decoder_peak_mb": max(children),
+        "peak_mb": peak_bytes(os.getpid()) >> 20,
+        "decoder_peak_mb": max(peaks) >> 20,
         "analyzed_frames": report.analyzed_frames,
         "tracks": len(report.faces),
     }

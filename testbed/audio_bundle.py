@@ -6,8 +6,6 @@ does not depend on the level and differs from sound to sound.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
+
+from testbed.bundle import write_bundle
 
 WINDOW_SECONDS, HOP_SECONDS = 2.0, 1.0
 WINDOW = round(WINDOW_SECONDS * 16000)
@@ -53,27 +53,21 @@ def _graph() -> onnx.ModelProto:
         [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["N"])],
         initializers,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    onnx.checker.check_model(model)
-    return model
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
 def make_audio_bundle(
     folder: Path, *, calibration: Mapping[str, Any] = CALIBRATION, input_changes: Mapping[str, Any] | None = None
 ) -> Path:
     """Write the bundle into a folder (made if missing); returns the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx_path, golden_path = folder / "model.fp32.onnx", folder / "golden.npz"
-    onnx.save(_graph(), onnx_path)
+    model = _graph()
     waveform = np.random.default_rng(3).standard_normal((2, WINDOW)).cumsum(axis=1).astype(np.float32)
-    session = ort.InferenceSession(str(onnx_path), providers=["CPUExecutionProvider"])
-    np.savez(golden_path, input=waveform, output=session.run(None, {"waveform": waveform})[0])
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    golden = {"input": waveform, "output": session.run(None, {"waveform": waveform})[0]}
     document = {
-        "schema": 1,
         "name": "difference-ratio",
         "version": "0.0.1",
         "task": "audio-deepfake",
-        "license": "none; for tests",
         "input": {
             "name": "waveform",
             "layout": "NT",
@@ -84,15 +78,6 @@ def make_audio_bundle(
             "min_speech_seconds": 2.0,
             **(input_changes or {}),
         },
-        "output": {"name": "logit", "kind": "logit"},
         "calibration": dict(calibration),
-        "variants": {"fp32": {"file": onnx_path.name, "sha256": _sha256(onnx_path)}},
-        "golden": {"file": golden_path.name, "sha256": _sha256(golden_path), "tolerance": {"fp32": 0.001}},
-        "card": "MODEL_CARD.md",
     }
-    (folder / "model.json").write_text(json.dumps(document), encoding="utf-8")
-    return folder
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return write_bundle(folder, model, golden, 0.001, document)

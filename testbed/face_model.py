@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from testbed.bundle import write_bundle
 
 SIZE = 48
 WEIGHTS = np.array([[-0.1], [0.2], [-0.1]], np.float32)
@@ -25,7 +24,6 @@ def green_logit(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 def write_green_bundle(folder: Path, native_face_pixels: float | None = None, **changes: Any) -> Path:
     """Write the bundle into `folder`, with top-level fields of model.json replaced by `changes`; returns `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
     height = SIZE if native_face_pixels is None else 2 * SIZE
     graph = helper.make_graph(
         [
@@ -46,16 +44,11 @@ def write_green_bundle(folder: Path, native_face_pixels: float | None = None, **
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    onnx.checker.check_model(model)
-    (folder / "model.onnx").write_bytes(model.SerializeToString())
-    golden = np.random.default_rng(1).integers(0, 256, (2, 3, height, SIZE), dtype=np.uint8)
-    np.savez(folder / "golden.npz", input=golden, output=green_logit(golden))
-    document: dict[str, Any] = {
-        "schema": 1,
+    faces = np.random.default_rng(1).integers(0, 256, (2, 3, height, SIZE), dtype=np.uint8)
+    document = {
         "name": "green-faces",
         "version": "1.0.0",
         "task": "face-manipulation",
-        "license": "for tests",
         "input": {
             "name": "faces",
             "layout": "NCHW",
@@ -65,7 +58,6 @@ def write_green_bundle(folder: Path, native_face_pixels: float | None = None, **
             "native_face_pixels": native_face_pixels,
             "min_face_pixels": 64,
         },
-        "output": {"name": "logit", "kind": "logit"},
         "calibration": {
             "temperature": 1.0,
             "bias": 0.0,
@@ -73,17 +65,6 @@ def write_green_bundle(folder: Path, native_face_pixels: float | None = None, **
             "aggregation": {"kind": "mean"},
             "track_combination": {"kind": "max"},
         },
-        "variants": {"fp32": {"file": "model.onnx", "sha256": _digest(folder / "model.onnx")}},
-        "golden": {
-            "file": "golden.npz",
-            "sha256": _digest(folder / "golden.npz"),
-            "tolerance": {"fp32": 0.01},
-        },
-        "card": "MODEL_CARD.md",
+        **changes,
     }
-    (folder / "model.json").write_text(json.dumps({**document, **changes}), encoding="utf-8")
-    return folder
-
-
-def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
+    return write_bundle(folder, model, {"input": faces, "output": green_logit(faces)}, 0.01, document)

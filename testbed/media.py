@@ -164,6 +164,24 @@ def remux(
     return target
 
 
+def repeat(source: Path, target: Path, times: int) -> Path:
+    """The packets of a file's only track over and over, as one long recording."""
+    with av.open(str(target), "w") as output:
+        copy, offset = None, 0
+        for _ in range(times):
+            with av.open(str(source)) as original:
+                (track,) = original.streams
+                copy, end = copy or output.add_stream_from_template(track), 0
+                for packet in original.demux(track):
+                    if packet.pts is None or packet.dts is None or packet.pts < 0:
+                        continue
+                    end = max(end, packet.pts + (packet.duration or 0))
+                    packet.pts, packet.dts, packet.stream = packet.pts + offset, packet.dts + offset, copy
+                    output.mux(packet)
+                offset += end
+    return target
+
+
 def cut(source: Path, target: Path, share: float) -> Path:
     """The first part of a file, as a broken transfer leaves it."""
     data = source.read_bytes()

@@ -51,6 +51,15 @@ def proportional_bytes(process: int, kind: str = "Pss") -> int:
     return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith(f"{kind}:"))
 
 
+def peak_bytes(process: int) -> int:
+    """Largest resident memory of a process since it began its program; 0 for one that has ended."""
+    with contextlib.suppress(*GONE):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def _module(process: int) -> str:
     """The Python module that a process runs; empty for one that has ended."""
     with contextlib.suppress(*GONE):

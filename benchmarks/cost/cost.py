@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.record import RESULTS
+
 ROOT = Path(__file__).resolve().parents[2]
 PRICES = Path(__file__).with_name("prices.toml")
 PAGE = ROOT / "docs" / "cost.md"
-RESULTS = ROOT / "benchmarks" / "results"
 
 Prices = Mapping[str, Any]
 

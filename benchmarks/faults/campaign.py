@@ -1,6 +1,6 @@
 """Send messages, break everything, count.
 
-    python -m benchmarks.faults.campaign [--messages 200] [--kills 5] [--analyzer digest|audio]
+    python -m benchmarks.faults.campaign [--messages 200] [--kills 5] [--analyzer bytes|audio]
 
 A real S3 server (SeaweedFS, a versioned bucket) and a real queue API (moto) each stand behind a proxy that refuses,
 cuts, delays and fails connections. Workers with clocks ten minutes fast and slow are killed by KILL and TERM in turn.
@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults.analyzer import FaultyAnalyzer, expected
 from benchmarks.faults.cases import Case, make_cases
 from benchmarks.faults.fleet import Fleet, running_fleet
 from benchmarks.faults.proxy import Proxy, Weather, proxied
@@ -90,7 +91,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=200)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--analyzer", default="digest", help="digest, or audio for the real one")
+    parser.add_argument("--analyzer", default="bytes", help="bytes, or audio for the real one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=float, default=3600, help="seconds after which what is left counts as lost")
     parser.add_argument("--logs", type=Path, help="keep the workers' logs in this folder")
@@ -98,14 +99,10 @@ def _options() -> argparse.Namespace:
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    if options.analyzer == "digest":
-        from benchmarks.faults.analyzer import KIND, MODEL, judge  # noqa: PLC0415
-
-        def expected(data: bytes) -> dict[str, Any]:
-            report = judge(data)
-            return {"sha256": report.sha256, "deepfake_probability": report.deepfake_probability}
-
-        return Plan(list(make_cases(options.messages, BUCKET, options.seed)), expected, f"{KIND}-{MODEL.version}.json")
+    if options.analyzer == "bytes":
+        analyzer = FaultyAnalyzer()
+        cases = list(make_cases(options.messages, BUCKET, options.seed))
+        return Plan(cases, expected, f"{analyzer.kind}-{analyzer.model.version}.json")
     # Speech synthesis and the models are loaded only where they are used.
     from benchmarks.faults.media import real_media  # noqa: PLC0415
 

@@ -9,7 +9,9 @@ import time
 
 import botocore.auth
 from sg_common.cli.main import service_main
-from sg_common.service import AnalyzerService
+from sg_common.service import AnalyzerService, installed_services
+
+from benchmarks.faults.analyzer import SERVICE
 
 
 def set_clock(skew_seconds: float) -> None:
@@ -25,19 +27,15 @@ def set_clock(skew_seconds: float) -> None:
 
 
 def service_named(name: str) -> AnalyzerService:
-    """`digest` (see `benchmarks.faults.analyzer`) or an installed service's kind."""
-    if name == "digest":
-        from benchmarks.faults.analyzer import SERVICE  # noqa: PLC0415
-
+    """`bytes` (see `benchmarks.faults.analyzer`) or an installed service's kind."""
+    if name == "bytes":
         return SERVICE
-    from sg_common.service import installed_services  # noqa: PLC0415
-
     return next(service for service in installed_services() if service.kind == name)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--analyzer", default="digest")
+    parser.add_argument("--analyzer", default="bytes")
     parser.add_argument("--skew", type=float, default=0.0, help="seconds by which the clock is wrong")
     options = parser.parse_args()
     set_clock(options.skew)

@@ -1,7 +1,8 @@
 """What the services themselves say, for tests that run elsewhere: run with the services' environment.
 
 Reads {"module": ..., "environment": {...}} objects on standard input, one list. Prints, for each, the settings that the
-service reads from that environment, and the names in it that it does not know; and the names of all metrics.
+service reads from that environment, and the names in it that it does not know; the names of all metrics; and the HTTP
+status of each failure, by its code.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+from sg_common.errors import failures
 from sg_common.observability import Metrics
 from sg_common.service import installed_services
 from sg_common.worker.metrics import WorkerMetrics
@@ -35,8 +36,7 @@ def read_settings(module: str, environment: dict[str, str]) -> dict[str, Any]:
 def metric_names() -> list[str]:
     """Names as a scrape shows them."""
     metrics = Metrics("probe")
-    WorkerMetrics(metrics.registry)
-    assert isinstance(metrics.registry, CollectorRegistry)
+    WorkerMetrics(metrics)
     suffixes = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
     return sorted(
         family.name + suffix for family in metrics.registry.collect() for suffix in suffixes.get(family.type, [""])
@@ -46,4 +46,5 @@ def metric_names() -> list[str]:
 if __name__ == "__main__":
     asked = json.load(sys.stdin)
     settings = [read_settings(item["module"], item["environment"]) for item in asked]
-    print(json.dumps({"settings": settings, "metrics": metric_names()}))
+    statuses = {kind.code: kind.status for kind in failures()}
+    print(json.dumps({"settings": settings, "metrics": metric_names(), "failures": statuses}))

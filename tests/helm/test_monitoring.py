@@ -145,6 +145,7 @@ SERVER = {"job": "audio-analyzer", "namespace": NAMESPACE, "pod": "audio-analyze
 WORKER = {"job": "video-analyzer", "namespace": NAMESPACE, "pod": "video-analyzer-worker-1"}
 POD = {"namespace": NAMESPACE, "pod": "audio-analyzer-worker-7d-x"}
 REQUESTS = "silver_guardian_http_requests_total"
+ANALYSES = "silver_guardian_analyses_total"
 MESSAGES = "silver_guardian_queue_messages_total"
 AGE = "silver_guardian_queue_age_seconds_bucket"
 
@@ -176,12 +177,20 @@ def drained(node: str, values: str) -> list[Object]:
 FIRES: dict[str, tuple[list[Object], list[Object]]] = {
     # alert: (series that must fire it, series that must not)
     "SilverGuardianErrors": (
-        [series(REQUESTS, "0+9x60", status="200", **SERVER), series(REQUESTS, "0+1x60", status="502", **SERVER)],
+        [
+            # Streams of events and jobs have been answered 200 and 202 before they fail.
+            series(REQUESTS, "0+10x60", status="200", **SERVER),
+            series(ANALYSES, "0+9x60", outcome="success", **SERVER),
+            series(ANALYSES, "0+1x60", outcome="internal-error", **SERVER),
+        ],
         [
             series(REQUESTS, "0+99x60", status="200", **SERVER),
             series(REQUESTS, "0+1x60", status="500", **SERVER),
-            # Callers' own faults, being busy, and draining are no errors of ours.
+            series(ANALYSES, "0+99x60", outcome="success", **SERVER),
+            series(ANALYSES, "0+1x60", outcome="deadline-exceeded", **SERVER),
+            # Callers' own faults, those who leave, being busy, and draining are no errors of ours.
             *(series(REQUESTS, "0+50x60", status=status, **SERVER) for status in ("415", "422", "429", "503")),
+            *(series(ANALYSES, "0+50x60", outcome=code, **SERVER) for code in ("not-media", "forbidden", "cancelled")),
         ],
     ),
     "SilverGuardianSaturated": (
@@ -309,6 +318,26 @@ def fired_when(given: list[Object], tmp_path: Path) -> set[str]:
     command = ["promtool", "test", "rules", str(tmp_path / "tests.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return set(re.findall(r"alertname: (\w+)", done.stdout + done.stderr))
+
+
+def test_what_fails_by_our_fault_is_told_by_the_error_tree(ask_services: Callable[[list[Object]], Any]) -> None:
+    (rule,) = (rule for rule in rules() if rule["alert"] == "SilverGuardianErrors")
+    (panel,) = (panel for panel in DASHBOARD["panels"] if panel["title"] == "Failures by our fault")
+    # No analysis fails by SQS or Step Functions.
+    statuses = ask_services([])["failures"]
+    ours = {code for code, status in statuses.items() if status >= 500} - {"queue-unavailable"}
+    for expression in (rule["expr"], panel["targets"][0]["expr"]):
+        (outcomes,) = re.findall(r'outcome=~"(.+?)"', expression)
+        assert set(outcomes.split("|")) == ours
+
+
+def test_a_door_that_fails_beside_its_analyses_is_not_silent(tmp_path: Path) -> None:
+    given = [
+        series(ANALYSES, "0+10x60", outcome="success", **SERVER),
+        series(REQUESTS, "0+9x60", status="200", **SERVER),
+        series(REQUESTS, "0+1x60", status="500", **SERVER),
+    ]
+    assert "SilverGuardianErrors" in fired_when(given, tmp_path)
 
 
 def test_an_empty_prometheus_is_not_silent(tmp_path: Path) -> None:

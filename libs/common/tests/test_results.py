@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,8 +22,10 @@ VERSION = S3Version(S3Object("media", "uploads/a.mp4"), "etag", 3)
 NAME = ResultName("video", "1.2.3", AnalysisOptions())
 
 
-def store_of(prefix: str) -> ResultStore:
-    return ResultStore(ObjectStore(), prefix)
+def store_of(prefix: str, client: Any = None) -> ResultStore:
+    objects = ObjectStore()
+    objects.client = client
+    return ResultStore(objects, prefix)
 
 
 def test_a_result_lies_by_the_version_of_object_and_model() -> None:
@@ -115,7 +118,7 @@ def test_one_of_many_writers_writes_a_result(store: S3Server, versioning: str) -
     bucket = f"results-{versioning.lower()}"
     client.create_bucket(Bucket=bucket)
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": versioning})
-    results = ResultStore(ObjectStore(lambda: client), "results/")
+    results = store_of("results/", client)
     place = S3Object(bucket, "results/a.mp4/v1/audio-1.json")
     assert results.read(place) is None
     written = [Result.unjudged(VERSION, BytesReport, MODEL, NotMedia(f"writer {n}")) for n in range(16)]
@@ -129,5 +132,5 @@ def test_one_of_many_writers_writes_a_result(store: S3Server, versioning: str) -
 def test_a_result_that_may_not_be_read_counts_as_unknown(store: S3Server) -> None:
     client = store.client("s3")
     client.create_bucket(Bucket="no-readers")
-    results = ResultStore(ObjectStore(lambda: store.as_reader().client("s3")), "results/")
+    results = store_of("results/", store.as_reader().client("s3"))
     assert results.read(S3Object("no-readers", "results/x.json")) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from audio_analyzer.analyzer import AudioAnalyzer, build_analyzer
+from audio_analyzer.analyzer import AudioAnalyzer
 from audio_analyzer.settings import AudioSettings
 from audio_analyzer.speech import VoiceActivity
 from sg_common.runtime import Runtime
@@ -32,4 +32,4 @@ def settings(detector_dir: Path) -> AudioSettings:
 
 @pytest.fixture(scope="session")
 def analyzer(settings: AudioSettings) -> AudioAnalyzer:
-    return build_analyzer(settings)
+    return AudioAnalyzer(settings)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_analyzer.analyzer import AudioAnalyzer, build_analyzer
+from audio_analyzer.analyzer import AudioAnalyzer
 from audio_analyzer.report import AudioReport
 from audio_analyzer.settings import AudioSettings
 from scipy.signal import resample_poly
@@ -69,9 +69,9 @@ def test_speech_is_judged_with_evidence_along_the_timeline(analyzer: AudioAnalyz
 
 def test_the_score_is_the_models_own(detector_dir: Path, settings: AudioSettings, tmp_path: Path) -> None:
     path = recording(tmp_path / "clip.wav", speech(6))
-    first = judge(build_analyzer(settings), path).deepfake_probability
+    first = judge(AudioAnalyzer(settings), path).deepfake_probability
     shifted = make_audio_bundle(tmp_path / "shifted", calibration={**CALIBRATION, "bias": CALIBRATION["bias"] + 1})
-    second = judge(build_analyzer(settings.model_copy(update={"model_dir": shifted})), path).deepfake_probability
+    second = judge(AudioAnalyzer(settings.model_copy(update={"model_dir": shifted})), path).deepfake_probability
     assert np.log(second / (1 - second)) == pytest.approx(np.log(first / (1 - first)) + 1, abs=0.01)
 
 
@@ -90,7 +90,7 @@ def test_the_policys_thresholds_make_the_verdict(
     bold = {"likely_authentic": 0.001, "likely_deepfake": usual.probability}
     points = {"low_false_alarm": {**CALIBRATION["thresholds"], **worth}, "high_recall": {**bold, **worth}}
     measured = make_audio_bundle(tmp_path / "measured", calibration={**CALIBRATION, "operating_points": points})
-    other = build_analyzer(settings.model_copy(update={"model_dir": measured}))
+    other = AudioAnalyzer(settings.model_copy(update={"model_dir": measured}))
     report = other.analyze(path, AnalysisOptions(policy="high_recall"), Job())
     assert report.probability == usual.probability
     assert report.verdict is Verdict.LIKELY_DEEPFAKE
@@ -101,7 +101,7 @@ def test_the_policys_thresholds_make_the_verdict(
 def test_what_the_file_claims_changes_no_score(settings: AudioSettings, tmp_path: Path) -> None:
     authority = Authority.new()
     (tmp_path / "anchors.pem").write_bytes(authority.anchor)
-    trusting = build_analyzer(settings.model_copy(update={"c2pa_anchors": tmp_path / "anchors.pem"}))
+    trusting = AudioAnalyzer(settings.model_copy(update={"c2pa_anchors": tmp_path / "anchors.pem"}))
     plain = recording(tmp_path / "plain.wav", speech(6))
     signed = authority.sign(plain, tmp_path / "signed.wav", AI)
     before, after = judge(trusting, plain), judge(trusting, signed)
@@ -119,7 +119,7 @@ def test_a_codecs_stream_is_judged_by_its_own_calibration(
     caplog.set_level("INFO", logger="audio_analyzer")
     entry = {"codec": "opus", "bit_rate": 40000, "temperature": 0.5, "bias": CALIBRATION["bias"] - 1}
     other = make_audio_bundle(tmp_path / "codecs", calibration={**CALIBRATION, "codecs": [entry]})
-    aware = build_analyzer(settings.model_copy(update={"model_dir": other}))
+    aware = AudioAnalyzer(settings.model_copy(update={"model_dir": other}))
     wide = np.repeat(speech(6), 48000 // RATE)[None]
     for bit_rate, moved in (("24k", 1.0), ("96k", 0.0)):
         path = write_audio(
@@ -284,14 +284,14 @@ def test_what_is_no_media_is_refused(analyzer: AudioAnalyzer, tmp_path: Path) ->
 @pytest.mark.parametrize("batch_size", [1, 5, 64])
 def test_the_batch_size_does_not_matter(settings: AudioSettings, tmp_path: Path, batch_size: int) -> None:
     path = recording(tmp_path / "clip.wav", speech(30))
-    plain = judge(build_analyzer(settings), path)
-    report = judge(build_analyzer(settings.model_copy(update={"audio_batch_size": batch_size})), path)
+    plain = judge(AudioAnalyzer(settings), path)
+    report = judge(AudioAnalyzer(settings.model_copy(update={"audio_batch_size": batch_size})), path)
     assert report.segments == plain.segments
     assert report.deepfake_probability == plain.deepfake_probability
 
 
 def test_many_segments_are_merged(settings: AudioSettings, tmp_path: Path) -> None:
-    analyzer = build_analyzer(settings.model_copy(update={"audio_max_segments": 7}))
+    analyzer = AudioAnalyzer(settings.model_copy(update={"audio_max_segments": 7}))
     report = judge(analyzer, recording(tmp_path / "clip.wav", speech(30)))
     assert 1 < len(report.segments) <= 7
     assert report.segments[-1].end == pytest.approx(30, abs=0.5)
@@ -299,8 +299,8 @@ def test_many_segments_are_merged(settings: AudioSettings, tmp_path: Path) -> No
 
 def test_long_speech_is_judged_evenly_within_a_budget(settings: AudioSettings, tmp_path: Path) -> None:
     path = recording(tmp_path / "clip.wav", speech(200))
-    whole = judge(build_analyzer(settings), path)
-    report = judge(build_analyzer(settings.model_copy(update={"audio_full_speech_seconds": 60})), path)
+    whole = judge(AudioAnalyzer(settings), path)
+    report = judge(AudioAnalyzer(settings.model_copy(update={"audio_full_speech_seconds": 60})), path)
     assert len(whole.segments) > 190
     assert 30 <= len(report.segments) <= 60
     assert report.segments[0].start < 2
@@ -342,13 +342,13 @@ def test_a_tampered_bundle_is_refused(settings: AudioSettings, tmp_path: Path) -
     graph = folder / "model.fp32.onnx"
     graph.write_bytes(graph.read_bytes() + b"\0")
     with pytest.raises(BundleError, match="SHA-256"):
-        build_analyzer(settings.model_copy(update={"model_dir": folder}))
+        AudioAnalyzer(settings.model_copy(update={"model_dir": folder}))
 
 
 def test_a_bundle_of_another_task_is_refused(settings: AudioSettings) -> None:
     folder = settings.bundle_dir("voice_activity")
     with pytest.raises(BundleError, match="voice-activity"):
-        build_analyzer(settings.model_copy(update={"model_dir": folder}))
+        AudioAnalyzer(settings.model_copy(update={"model_dir": folder}))
 
 
 def test_speech_sampled_at_4_khz_is_not_judged_and_a_telephones_is(analyzer: AudioAnalyzer, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from audio_analyzer.analyzer import build_analyzer
+from audio_analyzer.analyzer import AudioAnalyzer
 from audio_analyzer.model import VoiceModel
 from audio_analyzer.settings import AudioSettings
 from sg_common.analysis import AnalysisOptions, Job, Status
@@ -53,7 +53,7 @@ def test_a_recording_is_judged_by_the_shipped_models(tmp_path: Path) -> None:
     path = write_audio(
         tmp_path / "call.m4a", np.concatenate([noise(2), speech(9), noise(3)])[None], rate=RATE, codec="aac"
     )
-    analyzer = build_analyzer(AudioSettings(models_root=MODELS))
+    analyzer = AudioAnalyzer(AudioSettings(models_root=MODELS))
     report = analyzer.analyze(path, AnalysisOptions(), Job())
     assert report.status is Status.SUCCESS
     assert (report.model.name, report.model.version) == (AUDIO.name, AUDIO.version)
@@ -69,7 +69,7 @@ def test_every_policy_has_measured_rates() -> None:
 
 
 def test_a_second_of_speech_is_judged(tmp_path: Path) -> None:
-    analyzer = build_analyzer(AudioSettings(models_root=MODELS))
+    analyzer = AudioAnalyzer(AudioSettings(models_root=MODELS))
     for seconds, status in ((1.4, Status.SUCCESS), (0.5, Status.INCONCLUSIVE)):
         samples = np.concatenate([noise(2, 1e-3), speech(seconds), noise(2, 1e-3)])
         path = write_audio(tmp_path / "short.wav", samples[None], rate=RATE)

@@ -31,7 +31,7 @@ the command line into a sentence.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ServiceError(Exception):
@@ -119,8 +119,8 @@ class QueueUnavailable(ServiceError):
 
     code, status, title, retryable = "queue-unavailable", 502, "Queue does not answer", True
 
-    def __init__(self, detail: str, *, code_of_store: str = "") -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, retry_after: int | None = None, code_of_store: str = "") -> None:
+        super().__init__(detail, retry_after=retry_after)
         self.code_of_store = code_of_store
 
 
@@ -136,8 +136,10 @@ class DeadlineExceeded(ServiceError):
 class UnexpectedFailure(ServiceError):
     code, status, title, retryable = "internal-error", 500, "Internal error", True
 
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__(f"an unexpected failure ({type(cause).__name__}); the service's log has it")
+    @classmethod
+    def of(cls, cause: BaseException) -> Self:
+        """The failure that a bug is told as."""
+        return cls(f"an unexpected failure ({type(cause).__name__}); the service's log has it")
 
 
 class Cancelled(ServiceError):

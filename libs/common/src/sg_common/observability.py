@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
@@ -11,6 +13,9 @@ from prometheus_client import GC_COLLECTOR, CollectorRegistry, Counter, Gauge, H
 from pythonjsonlogger.json import JsonFormatter
 
 from sg_common.analysis import LoadedModel, Report
+from sg_common.errors import Cancelled, ServiceError, UnexpectedFailure
+
+log = logging.getLogger(__name__)
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request (or queue message) that the running code works for."""
@@ -58,30 +63,31 @@ class Metrics:
             ["service", "name", "version", "variant", "reason"],
             registry=self.registry,
         )
-        self.requests = self._counter("http_requests", "HTTP requests answered.", "method", "route", "status")
-        self.request_seconds = self._histogram("http_request_seconds", "Wall time of HTTP requests.", "route")
-        self.analyses = self._counter("analyses", "Analyses ended, by outcome (a status or an error code).", "outcome")
-        self.verdicts = self._counter("verdicts", "Verdicts given.", "verdict")
-        self.receive_seconds = self._histogram("receive_seconds", "Time to get a file: upload or download.", "source")
-        self.queue_seconds = self._histogram("queue_seconds", "Time between a file's arrival and its turn.")
-        self.compute_seconds = self._histogram("compute_seconds", "Time that an analysis itself took.")
-        self.in_flight = self._gauge("analyses_in_flight", "Analyses running now.")
-        self.admitted = self._gauge("requests_admitted", "Requests admitted and not yet released: waiting or running.")
-        self.capacity = self._gauge("requests_capacity", "Requests that may be admitted at a time.")
-        self.decoder_starts = self._counter(
+        self.requests = self.counter("http_requests", "HTTP requests answered.", "method", "route", "status")
+        self.request_seconds = self.histogram("http_request_seconds", "Wall time of HTTP requests.", "route")
+        self.analyses = self.counter("analyses", "Analyses ended, by outcome (a status or an error code).", "outcome")
+        self.verdicts = self.counter("verdicts", "Verdicts given.", "verdict")
+        self.receive_seconds = self.histogram("receive_seconds", "Time to get a file: upload or download.", "source")
+        self.queue_seconds = self.histogram("queue_seconds", "Time between a file's arrival and its turn.")
+        self.compute_seconds = self.histogram("compute_seconds", "Time that an analysis itself took.")
+        self.in_flight = self.gauge("analyses_in_flight", "Analyses running now.")
+        self.admitted = self.gauge("requests_admitted", "Requests admitted and not yet released: waiting or running.")
+        self.capacity = self.gauge("requests_capacity", "Requests that may be admitted at a time.")
+        self.decoder_starts = self.counter(
             "decoder_starts", "Processes started to decode: forked from their parent (zygote), or fresh.", "how"
         )
-        self.jobs = self._counter("jobs", "Jobs taken (queued) and ended (done, failed, cancelled).", "status")
-        self.ready = self._gauge("ready", "1 while the service accepts work.")
+        self.jobs = self.counter("jobs", "Jobs taken (queued) and ended (done, failed, cancelled).", "status")
+        self.ready = self.gauge("ready", "1 while the service accepts work.")
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+    def counter(self, name: str, text: str, *labels: str) -> Counter:
+        """A further metric, as are `gauge` and `histogram`, whose `edges` are those of its buckets."""
         return Counter(f"silver_guardian_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
+    def gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"silver_guardian_{name}", text, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(f"silver_guardian_{name}", text, labels, registry=self.registry, buckets=_SECONDS)
+    def histogram(self, name: str, text: str, *labels: str, edges: Sequence[float] = _SECONDS) -> Histogram:
+        return Histogram(f"silver_guardian_{name}", text, labels, registry=self.registry, buckets=edges)
 
     def model_loaded(self, model: LoadedModel) -> None:
         self._model.labels(self._service, model.name, model.version, model.variant, model.reason).set(1)
@@ -90,3 +96,20 @@ class Metrics:
         """Count a finished analysis."""
         self.analyses.labels(report.status).inc()
         self.verdicts.labels(report.verdict).inc()
+
+    @contextmanager
+    def counting_failure(self) -> Iterator[None]:
+        """Count and log the failure of an analysis on its way, whichever door it ends at."""
+        try:
+            yield
+        except BaseException as error:
+            match error:
+                case ServiceError():
+                    code = error.code
+                    log.info("not analysed", extra={"code": error.code, "detail": error.detail})
+                case Exception():
+                    code = UnexpectedFailure.code
+                case _:
+                    code = Cancelled.code
+            self.analyses.labels(code).inc()
+            raise

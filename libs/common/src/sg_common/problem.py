@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self, TypeVar
+from typing import Self
 
 from pydantic import BaseModel, Field
 
 from sg_common.errors import MalformedRequest, ServiceError, UnexpectedFailure, failures
 from sg_common.observability import request_id
-
-E = TypeVar("E", bound=ServiceError)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:silver-guardian:problem:"
@@ -39,13 +37,6 @@ class Problem(BaseModel):
         return self.type.removeprefix(TYPE_PREFIX)
 
 
-def failure_as(kind: type[E], detail: str, retry_after: int | None = None) -> E:
-    """A failure as another process tells it: not all are made of a sentence where they happen."""
-    error = kind.__new__(kind)
-    ServiceError.__init__(error, detail, retry_after=retry_after)
-    return error
-
-
 def failure_of(problem: Problem, retry_after: int | None = None) -> ServiceError:
     """The failure that a problem document tells of, of the class that its code has in `sg_common.errors`."""
     kinds = list(failures())
@@ -53,7 +44,7 @@ def failure_of(problem: Problem, retry_after: int | None = None) -> ServiceError
         kind for kind in kinds if kind.status == problem.status
     ]
     other: type[ServiceError] = MalformedRequest if 400 <= problem.status < 500 else UnexpectedFailure
-    error = failure_as(alike[0] if alike else other, problem.detail, retry_after)
+    error = (alike[0] if alike else other)(problem.detail, retry_after=retry_after)
     if problem.request_id:
         error.add_note(f"request id {problem.request_id}")
     return error

@@ -23,27 +23,14 @@ from sg_decoder.limits import DecodeLimits
 # Demuxers that open other files or the network, or that are devices. The protocol allow-list already stops them.
 REACHING_OUT = frozenset(
     {"applehttp", "bluray", "concat", "dash", "hls", "imf", "image2", "lavfi", "rtp", "rtsp", "sap", "sdp", "vobsub"}
-    | {
-        "alsa",
-        "fbdev",
-        "iec61883",
-        "jack",
-        "kmsgrab",
-        "oss",
-        "pulse",
-        "v4l2",
-        "video4linux2,v4l2",
-        "x11grab",
-        "xcbgrab",
-    }
-    | {"webm_dash_manifest", "whip", "avisynth", "smoothstreaming"}
+    | {"alsa", "fbdev", "iec61883", "jack", "kmsgrab", "oss", "pulse", "v4l2", "video4linux2,v4l2", "x11grab"}
+    | {"xcbgrab", "webm_dash_manifest", "whip", "avisynth", "smoothstreaming"}
 )
 # Headerless streams, recognised by so little that random bytes and web pages pass for them.
 WEAKLY_RECOGNISED = frozenset({"amrnb", "amrwb", "h261", "h263"})
 STILL_PICTURES = frozenset({"ico", "image2pipe", "webp"})
-STILL_BRANDS = frozenset(
-    {"avif", "heic", "heim", "heis", "heix", "mif1"}
-)  # of HEIF and AVIF, which share MP4's container
+# Of HEIF and AVIF, which share MP4's container.
+STILL_BRANDS = frozenset({"avif", "heic", "heim", "heis", "heix", "mif1"})
 MAY_BE_STILL = frozenset({"apng", "gif"})
 BEGINNINGS = (
     (0, b"RIFF"),

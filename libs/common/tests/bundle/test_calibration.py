@@ -62,10 +62,6 @@ def test_aggregation(kind: Any, fraction: float | None, expected: float) -> None
     assert Aggregation(kind=kind, fraction=fraction)(logits[:1]) == 10.0
 
 
-def test_a_file_is_the_probability_of_its_aggregated_logits() -> None:
-    assert SCALE.aggregate([1.0, 3.0]) == SCALE.probability(2.0)
-
-
 def test_a_codec_has_a_calibration_of_its_own_up_to_a_bit_rate() -> None:
     entries = [
         {"codec": "opus", "bit_rate": bit_rate, "temperature": 0.7, "bias": bias}

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ def analyze(*arguments: str, services: Sequence[AnalyzerService] | None = None) 
     parser = argparse.ArgumentParser()
     add_analyze_arguments(parser)
     return run_analyze(services or [bytes_service()], parser.parse_args(arguments))
+
+
+class OfAnotherKind(BytesAnalyzer):
+    kind = "audio"
 
 
 @pytest.fixture
@@ -114,7 +119,8 @@ def test_json_tells_a_missing_file_from_one_that_is_no_media(
 def test_analyzers_that_agree_say_why_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"text")
-    assert analyze(str(bad), services=[bytes_service(), bytes_service()]) == 2
+    services = [bytes_service(), replace(bytes_service(OfAnotherKind()), kind=OfAnotherKind.kind)]
+    assert analyze(str(bad), services=services) == 2
     told = capsys.readouterr()
     assert told.out.splitlines() == [str(bad), "  not judged: the file does not begin with MEDIA"]
     assert told.err == ""

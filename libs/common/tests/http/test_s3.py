@@ -15,7 +15,7 @@ from sg_common.analysis import Job
 from sg_common.aws.objects import ObjectStore, S3Object
 from sg_common.errors import Unavailable
 from sg_common.http.state import ServiceState
-from sg_common.sources.s3 import AllowList, S3Source
+from sg_common.sources.s3 import S3Source
 
 from testbed.analyzer import BytesAnalyzer, bytes_service
 from testbed.running import running, wait_for
@@ -188,7 +188,9 @@ def test_a_disk_that_refuses_is_this_service_s_own_trouble(
 
 
 def test_a_full_disk_is_503(objects: S3Server) -> None:
-    source = S3Source(ObjectStore(lambda: objects.client("s3")), AllowList(("clips",)), 10_000_000)
+    store = ObjectStore()
+    store.client = objects.client("s3")
+    source = S3Source(store, ("clips",), 10_000_000)
     with pytest.raises(Unavailable):
         source.fetch(S3Object("clips", "uploads/large.mp4"), Path("/dev/full"), Job())
 

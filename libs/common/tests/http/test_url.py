@@ -18,7 +18,7 @@ import pytest
 from botocore.config import Config
 from sg_common.http.state import ServiceState
 from sg_common.sources.addresses import Address, public
-from sg_common.sources.url import UrlAllowList, UrlSource
+from sg_common.sources.url import UrlSource
 
 from testbed.analyzer import BytesAnalyzer, bytes_service
 from testbed.https import Authority, HttpsServer, forwarding, giving, https_server
@@ -70,8 +70,7 @@ def serving(
         context: Callable[[], ssl.SSLContext] = authority.trust,
         stall_seconds: float = 20,
     ) -> UrlSource:
-        allow = UrlAllowList(tuple(entry.split(",")))
-        state.urls = UrlSource(allow, LIMIT, stall_seconds, rule=rule, resolver=here, context=context)
+        state.urls = UrlSource(entry.split(","), LIMIT, stall_seconds, rule=rule, resolver=here, context=context)
         return state.urls
 
     source()

@@ -83,7 +83,7 @@ def test_a_passed_deadline_stops_a_waiting_reader(song: Path, new_job: NewJob) -
 def test_a_child_that_makes_no_progress_is_stopped(song: Path, new_job: NewJob) -> None:
     limits = DecodeLimits(stall_seconds=0.3)
     with open_audio(song, sample_rate=16000, limits=PATIENT, job=new_job(60)) as reader:
-        reader_child = reader._child  # type: ignore[attr-defined]
+        reader_child = reader._child
         reader_child._limits = limits
         os.kill(Only().number, signal.SIGSTOP)
         with pytest.raises(Undecodable, match="no progress"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sg_common.errors import Forbidden, MalformedRequest
-from sg_common.sources.url import UrlAllowList, UrlSource, UrlTarget
+from sg_common.sources.url import UrlSource, UrlTarget
 
 ENTRIES = ("media.example", "*.s3.amazonaws.com/uploads/", "dev.example:8443", "files.example/a/b")
 ALLOWED = [
@@ -62,7 +62,7 @@ NONE = [
 
 
 def check(url: str, entries: tuple[str, ...] = ENTRIES) -> None:
-    UrlSource(UrlAllowList(entries), 1, 1).check(url)
+    UrlSource(entries, 1, 1).check(url)
 
 
 @pytest.mark.parametrize("url", ALLOWED)

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 from sg_common.aws.sqs import Message, SqsQueue
 from sg_common.aws.tasks import StepFunctionsTasks
 from sg_common.errors import Cancelled, NotMedia, SettingsError
+from sg_common.observability import Metrics
 from sg_common.settings import ServiceSettings
 from sg_common.worker.delivery import Deliveries, Delivery
 from sg_common.worker.host import WorkerHost
@@ -50,9 +50,9 @@ def sqs() -> Sqs:
 
 
 @pytest.fixture
-def deliveries(sqs: Sqs) -> Deliveries:
-    queue = SqsQueue("http://q", client=lambda *_, **__: sqs)
-    return Deliveries(queue, StepFunctionsTasks(), ServiceSettings(), WorkerMetrics(CollectorRegistry()))
+def deliveries(sqs: Sqs, monkeypatch: pytest.MonkeyPatch) -> Deliveries:
+    monkeypatch.setattr("sg_common.aws.sqs.make_client", lambda *_, **__: sqs)
+    return Deliveries(SqsQueue("http://q"), StepFunctionsTasks(), ServiceSettings(), WorkerMetrics(Metrics("test")))
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,14 @@ def test_a_worker_that_gives_up_keeps_nothing_hidden(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "policy", ['{"deadLetterTargetArn": "arn"}', '{"maxReceiveCount": "many"}', "[]", "no json", "5"]
 )
-def test_a_redrive_policy_without_a_count_is_refused(policy: str) -> None:
+def test_a_redrive_policy_without_a_count_is_refused(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Attributes:
         def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
             return {"Attributes": {"RedrivePolicy": policy}}
 
+    monkeypatch.setattr("sg_common.aws.sqs.make_client", lambda _: Attributes())
     with pytest.raises(SettingsError, match="maxReceiveCount"):
-        SqsQueue("http://q", client=lambda *_, **__: Attributes()).check()
+        SqsQueue("http://q").check()
 
 
 @pytest.mark.parametrize("error", [SettingsError("no dead letters"), ZeroDivisionError()])

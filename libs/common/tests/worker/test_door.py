@@ -50,7 +50,7 @@ def test_a_worker_can_be_probed_and_ends_in_order(bench: Bench) -> None:
     bench.ask("a")
     with process(bench, bench.queue.url) as (worker, base):
         wait_for(lambda: answers(base + "/ready"), 60)
-        assert httpx.get(base + "/health").json()["service"] == "audio-analyzer"
+        assert httpx.get(base + "/health").json()["service"] == "video-analyzer"
         assert httpx.post(base + "/analyze").status_code == 404
         bench.wait_empty()
         assert 'silver_guardian_queue_results_total{outcome="succeeded"} 1.0' in httpx.get(base + "/metrics").text

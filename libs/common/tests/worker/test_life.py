@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 from sg_common.analysis import AnalysisOptions, Job, Report
 from sg_common.aws.sqs import SqsQueue
 from sg_common.backoff import Pace
 from sg_common.errors import SettingsError, Unavailable
+from sg_common.observability import Metrics
 from sg_common.worker.app import work
 from sg_common.worker.metrics import WorkerMetrics
 from sg_common.worker.slot import Slot
@@ -118,7 +118,7 @@ def test_a_deadline_returns_the_message(bench: Bench, metric: Metric) -> None:
 
 
 def test_a_stuck_slot_makes_the_worker_look_dead() -> None:
-    slot = Slot("slot 1", WorkerMetrics(CollectorRegistry()))
+    slot = Slot("slot 1", WorkerMetrics(Metrics("test")))
     slot.check_alive()
     with slot.stage("analyse", 0.05):
         slot.check_alive()

@@ -111,16 +111,23 @@ class Recorder:
         raise OSError
 
 
-def test_an_output_too_large_for_a_task_loses_its_lists() -> None:
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
+    monkeypatch.setattr("sg_common.aws.tasks.make_client", lambda *_, **__: recorder)
+    return recorder
+
+
+def test_an_output_too_large_for_a_task_loses_its_lists(recorder: Recorder) -> None:
     short = {"status": "success", "deepfake_probability": 0.2, "model": {"name": "m"}}
-    StepFunctionsTasks(client=lambda: recorder).succeed("t", short | {"segments": ["가" * 1000] * 200})
+    StepFunctionsTasks().succeed("t", short | {"segments": ["가" * 1000] * 200})
     assert len(recorder.sent[0]["output"].encode()) < MAX_OUTPUT_BYTES
     assert json.loads(recorder.sent[0]["output"]) == short | {"truncated": True}
 
 
+@pytest.mark.usefixtures("recorder")
 def test_a_failing_step_functions_is_worth_another_try() -> None:
     failed: list[str] = []
     with pytest.raises(QueueUnavailable):
-        StepFunctionsTasks(failed.append, Recorder).heartbeat("t")
+        StepFunctionsTasks(failed.append).heartbeat("t")
     assert failed == ["send_task_heartbeat"]

@@ -148,6 +148,8 @@ def test_messages_that_nothing_can_answer_become_dead_letters(bench: Bench, metr
         bench.wait_empty()
         assert metric(host, "messages_total", outcome="refused") == MAX_RECEIVES * 4
         assert metric(host, "messages_total", outcome="retried") == MAX_RECEIVES
+        bugs = host.metrics.registry.get_sample_value("silver_guardian_analyses_total", {"outcome": "internal-error"})
+        assert bugs == MAX_RECEIVES
     assert sorted(bench.dead()) == sorted(bodies)
     assert list(bench.results()) == ["results/x"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,14 +28,23 @@ log = logging.getLogger(__name__)
 
 
 class AudioAnalyzer:
-    """Judges the speech of media files. `analyze` may run in several threads at a time."""
+    """Judges the speech of media files. Loading checks the bundles; `analyze` may run in several threads.
+
+    Raises:
+        BundleError: a bundle must not be served.
+    """
 
     kind: ClassVar[str] = "audio"
 
-    def __init__(self, model: VoiceModel, voice_activity: VoiceActivity, settings: AudioSettings) -> None:
-        self._model = model
-        self._voice_activity = voice_activity
+    def __init__(self, settings: AudioSettings) -> None:
         self._settings = settings
+        runtime = settings.runtime()
+        self._model = VoiceModel.load(
+            settings.model_dir or settings.bundle_dir("audio"), runtime, settings.model_variant
+        )
+        self._voice_activity = VoiceActivity.load(
+            settings.voice_activity_dir or settings.bundle_dir("voice_activity"), runtime
+        )
 
     @property
     def model(self) -> LoadedModel:
@@ -54,70 +64,59 @@ class AudioAnalyzer:
         self.check(options)
         limits = self._settings.decode_limits()
         with open_audio(path, sample_rate=SAMPLE_RATE, limits=limits, job=job) as reader:
-            analysis = _Analysis(
-                self._model, self._voice_activity, self._settings, policy=options.policy, path=path, job=job
-            )
-            return analysis.run(reader)
+            channels = (Channel(self._model, self._voice_activity, self._settings, job),)
+            return _Analysis(self._model, self._settings, options.policy, path, job, reader, channels).run()
 
 
+@dataclass
 class _Analysis:
     """One file on its way through channels and voices; holds what must not be shared."""
 
-    def __init__(
-        self,
-        model: VoiceModel,
-        voice_activity: VoiceActivity,
-        settings: AudioSettings,
-        *,
-        policy: Policy,
-        path: Path,
-        job: Job,
-    ) -> None:
-        self._model = model
-        self._settings = settings
-        self._policy: Policy = policy
-        self._path = path
-        self._job = job
-        self._channels: tuple[Channel, ...] = (Channel(model, voice_activity, settings, job),)
+    model: VoiceModel
+    settings: AudioSettings
+    policy: Policy
+    path: Path
+    job: Job
+    reader: AudioReader
+    channels: tuple[Channel, ...]
 
-    def run(self, reader: AudioReader) -> AudioReport:
-        self._claims = reader.claims
-        expected_seconds = reader.info.duration or 0.0
-        for block in reader:
-            if len(block) > len(self._channels):
-                self._channels = self._channels[0].apart()
-            for channel, samples in zip(self._channels, block, strict=True):
+    def run(self) -> AudioReport:
+        expected_seconds = self.reader.info.duration or 0.0
+        for block in self.reader:
+            if len(block) > len(self.channels):
+                self.channels = self.channels[0].apart()
+            for channel, samples in zip(self.channels, block, strict=True):
                 channel.feed(samples)
-            done = self._channels[0].samples / SAMPLE_RATE
-            self._job.progress(done, max(expected_seconds, done) if expected_seconds else 0.0)
-        scored = [channel.finish() for channel in self._channels]
-        done = self._channels[0].samples / SAMPLE_RATE
-        self._job.progress(done, done)
-        return self._report(scored, reader)
+            done = self.channels[0].samples / SAMPLE_RATE
+            self.job.progress(done, max(expected_seconds, done) if expected_seconds else 0.0)
+        scored = [channel.finish() for channel in self.channels]
+        done = self.channels[0].samples / SAMPLE_RATE
+        self.job.progress(done, done)
+        return self._report(scored)
 
-    def _report(self, scored: Sequence[list[ScoredWindow]], reader: AudioReader) -> AudioReport:
-        cut_off = [shared.CUT_OFF()] if reader.cut_off else []
-        qualities = [channel.quality(reader.info.sample_rate) for channel in self._channels]
+    def _report(self, scored: Sequence[list[ScoredWindow]]) -> AudioReport:
+        cut_off = [shared.CUT_OFF()] if self.reader.cut_off else []
+        qualities = [channel.quality(self.reader.info.sample_rate) for channel in self.channels]
         refusals = [self._refusal(*channel) for channel in zip(qualities, scored, strict=True)]
         refused = [why for why in refusals if why is not None]
         if len(refused) == len(refusals):
             most = max(range(len(qualities)), key=lambda number: qualities[number].speech_seconds)
             return self._answer(UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE, [refused[most], *cut_off])
-        heard, voices = self._voices(qualities, scored, refusals, reader)
+        heard, voices = self._voices(qualities, scored, refusals)
         score = max(voice.judgement.probability for voice in heard)
-        judged = self._model.calibration.verdict(score, self._policy)
+        judged = self.model.calibration.verdict(score, self.policy)
         return self._answer(
             score,
             judged,
             cut_off,
-            segments=segments(heard, self._model.calibration, self._settings.audio_max_segments),
+            segments=segments(heard, self.model.calibration, self.settings.audio_max_segments),
             voices=voices,
-            notes=self._notes(refusals, reader),
+            notes=self._notes(refusals),
             suspicious_segments=[] if judged is Verdict.LIKELY_AUTHENTIC else suspicious_segments(heard),
         )
 
     def _refusal(self, quality: Quality, scored: Sequence[ScoredWindow]) -> Finding | None:
-        refused = refusal(quality, self._model.input.min_speech_seconds)
+        refused = refusal(quality, self.model.input.min_speech_seconds)
         return words.UNSCORABLE() if refused is None and not scored else refused
 
     def _voices(
@@ -125,19 +124,18 @@ class _Analysis:
         qualities: Sequence[Quality],
         scored: Sequence[list[ScoredWindow]],
         refusals: Sequence[Finding | None],
-        reader: AudioReader,
     ) -> tuple[list[HeardVoice], list[Voice]]:
         """The voices that are judged, and what is said of all that were heard."""
-        calibration = self._model.calibration
-        stream = calibration.for_stream(reader.info.codec, reader.bit_rate)
+        calibration = self.model.calibration
+        stream = calibration.for_stream(self.reader.info.codec, self.reader.bit_rate)
         if stream is not calibration:
-            known = {"codec": reader.info.codec, "bit_rate": round(reader.bit_rate)}
+            known = {"codec": self.reader.info.codec, "bit_rate": round(self.reader.bit_rate)}
             log.info("judged by its codec's own calibration", extra=known)
         of = sum(len(windows) for windows, why in zip(scored, refusals, strict=True) if why is None)
         heard: list[HeardVoice] = []
         voices: list[Voice] = []
         for place, (windows, quality, why) in enumerate(zip(scored, qualities, refusals, strict=True)):
-            if not (spans := self._channels[place].spans):
+            if not (spans := self.channels[place].spans):
                 continue
             number, channel = len(voices) + 1, place + 1 if len(scored) > 1 else None
             score, verdict = UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE
@@ -145,7 +143,7 @@ class _Analysis:
                 logits = calibration.as_common([window.logit for window in windows], stream)
                 judgement = judge(logits, quality.speech_seconds, of, calibration)
                 heard.append(HeardVoice(number, channel, windows, logits, judgement))
-                score, verdict = judgement.probability, calibration.verdict(judgement.probability, self._policy)
+                score, verdict = judgement.probability, calibration.verdict(judgement.probability, self.policy)
             voices.append(
                 Voice(
                     voice=number,
@@ -159,11 +157,11 @@ class _Analysis:
             )
         return heard, voices
 
-    def _notes(self, refusals: Sequence[Finding | None], reader: AudioReader) -> Iterator[Finding]:
-        calibration = self._model.calibration
-        if calibration.for_stream(reader.info.codec, reader.bit_rate) is not calibration:
-            yield words.LOW_BIT_RATE(kilobits=f"{reader.bit_rate / 1000:.0f}")
-        for number, (channel, why) in enumerate(zip(self._channels, refusals, strict=True), 1):
+    def _notes(self, refusals: Sequence[Finding | None]) -> Iterator[Finding]:
+        calibration = self.model.calibration
+        if calibration.for_stream(self.reader.info.codec, self.reader.bit_rate) is not calibration:
+            yield words.LOW_BIT_RATE(kilobits=f"{self.reader.bit_rate / 1000:.0f}")
+        for number, (channel, why) in enumerate(zip(self.channels, refusals, strict=True), 1):
             if why is not None and channel.spans:
                 heard = shared.when(channel.spans[0][0] / SAMPLE_RATE, channel.spans[-1][1] / SAMPLE_RATE)
                 yield words.VOICE_UNJUDGED(who=words.who(number), when=heard, why=why)
@@ -179,43 +177,30 @@ class _Analysis:
         notes: Iterable[Finding] = (),
         suspicious_segments: Sequence[SuspiciousSegment] = (),
     ) -> AudioReport:
-        point = self._model.calibration.at(self._policy)
+        point = self.model.calibration.at(self.policy)
         return AudioReport(
             deepfake_probability=score,
             verdict=judged,
             status=Status.INCONCLUSIVE if judged is Verdict.INCONCLUSIVE else Status.SUCCESS,
-            policy=self._policy,
+            policy=self.policy,
             thresholds=point.alone,
             policy_rates=point.rates,
-            sha256=sha256_of(self._path, self._job),
+            sha256=sha256_of(self.path, self.job),
             provenance=read_provenance(
-                self._path,
-                self._claims,
-                checks=self._settings.credential_checks(),
-                limits=self._settings.decode_limits(),
-                job=self._job,
+                self.path,
+                self.reader.claims,
+                checks=self.settings.credential_checks(),
+                limits=self.settings.decode_limits(),
+                job=self.job,
             ),
-            audio_duration=self._channels[0].samples / SAMPLE_RATE,
-            speech_duration=union_seconds([channel.spans for channel in self._channels]),
+            audio_duration=self.channels[0].samples / SAMPLE_RATE,
+            speech_duration=union_seconds([channel.spans for channel in self.channels]),
             sample_rate=SAMPLE_RATE,
             segments=list(segments),
             voices=list(voices),
             suspicious_segments=list(suspicious_segments),
-            model=self._model.info,
-            processing_seconds=self._job.elapsed(),
+            model=self.model.info,
+            processing_seconds=self.job.elapsed(),
             limits=tuple(limits),
             notes=tuple(notes),
         )
-
-
-def build_analyzer(settings: AudioSettings) -> AudioAnalyzer:
-    """Load both bundles.
-
-    Raises:
-        BundleError: a bundle must not be served.
-    """
-    runtime = settings.runtime()
-    model_dir = settings.model_dir or settings.bundle_dir("audio")
-    voice_activity_dir = settings.voice_activity_dir or settings.bundle_dir("voice_activity")
-    model = VoiceModel.load(model_dir, runtime, settings.model_variant)
-    return AudioAnalyzer(model, VoiceActivity.load(voice_activity_dir, runtime), settings)

@@ -18,9 +18,9 @@ def build(settings: AudioSettings) -> Analyzer:
     Raises:
         BundleError: a bundle must not be served.
     """
-    from audio_analyzer.analyzer import build_analyzer  # noqa: PLC0415
+    from audio_analyzer.analyzer import AudioAnalyzer  # noqa: PLC0415
 
-    return build_analyzer(settings)
+    return AudioAnalyzer(settings)
 
 
 def draw(settings: AudioSettings, path: Path, report: Report, options: AnalysisOptions, job: Job) -> dict[str, Any]:

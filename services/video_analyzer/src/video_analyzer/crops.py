@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from sg_common.bundle.spec import FaceInput
 
 from video_analyzer import pixels
 from video_analyzer.detector import Face
-
-Pixels = npt.NDArray[np.uint8]
+from video_analyzer.pixels import Pixels
 
 
 def square_crop(frame_rgb: Pixels, face: Face, crop_scale: float, size: int) -> Pixels:

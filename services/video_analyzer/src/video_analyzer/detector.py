@@ -30,8 +30,6 @@ class Face:
     """One face of a frame, in pixels of that frame.
 
     The box may reach over the frame's edge. ``score`` is the detector's confidence, 0..1.
-    ``landmarks`` are six points (x, y): right eye, left eye, nose tip, mouth centre, right ear,
-    left ear, as seen from the camera's subject.
     """
 
     x: float
@@ -39,7 +37,6 @@ class Face:
     width: float
     height: float
     score: float
-    landmarks: tuple[tuple[float, float], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +95,8 @@ class FaceDetector:
             return Search(seen, full=False, enough=enough)
         passes = [*(self._pass(picture, frame_rgb) for picture in pictures[1:-1]), coarse]
         scores = np.concatenate([scores for scores, _ in passes])
-        points = np.concatenate([points for _, points in passes])
-        faces = merge_overlapping(scores, points, self._config.iou_threshold)
+        boxes = np.concatenate([boxes for _, boxes in passes])
+        faces = merge_overlapping(scores, boxes, self._config.iou_threshold)
         return Search(faces, full=True, enough=len(faces) if 0 < len(faces) <= len(seen) else None)
 
     @staticmethod
@@ -111,7 +108,7 @@ class FaceDetector:
         return pixels.resize(picture, *inner, average=long_side < max(picture.shape[:2]))
 
     def _pass(self, picture: Frame, frame: Frame) -> tuple[FloatArray, FloatArray]:
-        """Scores [K] and points [K, 8, 2] (corners, then landmarks) in frame pixels, of a scaled ``picture`` of it."""
+        """Scores [K] and boxes' corners [K, 2, 2] in frame pixels, of a scaled ``picture`` of it."""
         height, width = frame.shape[:2]
         inner = (picture.shape[1], picture.shape[0])
         padded = [-(-side // self._config.multiple) * self._config.multiple for side in inner]
@@ -121,14 +118,14 @@ class FaceDetector:
         threshold = self._config.score_threshold
         rows, columns = np.nonzero(logits[0, :, :, 0] >= np.log(threshold / (1 - threshold)))
         scores = 1 / (1 + np.exp(-logits[0, rows, columns, 0].astype(np.float32)))
-        raw = regressors[0, rows, columns].astype(np.float32).reshape(-1, 8, 2)
+        # a cell's centre and size; its landmarks follow
+        centre, size = regressors[0, rows, columns, :4].astype(np.float32).reshape(-1, 2, 2).swapaxes(0, 1)
         anchors = (np.stack([columns, rows], axis=1) + np.float32(0.5)) * self._config.stride
-        points = raw + anchors[:, None].astype(np.float32)
-        half = np.maximum(raw[:, 1], 0) / 2
-        centre = points[:, 0].copy()
-        points[:, 0], points[:, 1] = centre - half, centre + half
+        centre = centre + anchors.astype(np.float32)
+        half = np.maximum(size, 0) / 2
+        boxes = np.stack([centre - half, centre + half], axis=1)
         # per axis, since the rounding of a thin frame's short side changes its scale
-        return scores, points * np.array([width / inner[0], height / inner[1]], np.float32)
+        return scores, np.asarray(boxes * np.array([width / inner[0], height / inner[1]], np.float32), np.float32)
 
 
 class ClipSearch:
@@ -150,32 +147,21 @@ class ClipSearch:
         return found.faces
 
 
-def merge_overlapping(scores: FloatArray, points: FloatArray, iou_threshold: float) -> list[Face]:
-    """Merge candidates that overlap into one face each, averaging boxes and landmarks by score.
+def merge_overlapping(scores: FloatArray, boxes: FloatArray, iou_threshold: float) -> list[Face]:
+    """Merge candidates that overlap into one face each, averaging boxes by score.
 
-    ``scores`` [K]; ``points`` [K, P, 2]: the box's two corners, then landmarks. Surest face first.
+    ``scores`` [K]; ``boxes`` [K, 2, 2], two corners each. Surest face first.
     """
     faces = []
     rest = np.argsort(-scores, kind="stable")
     while rest.size:
         best = rest[0]
-        overlapping = box_iou(points[best, :2], points[rest, :2]) > iou_threshold
+        overlapping = box_iou(boxes[best], boxes[rest]) > iou_threshold
         overlapping[0] = True
         group = rest[overlapping]
-        merged = np.average(points[group], axis=0, weights=scores[group])
-        (left, top), (right, bottom) = merged[:2]
-        if right > left and bottom > top:
-            landmarks = tuple((float(x), float(y)) for x, y in merged[2:])
-            faces.append(
-                Face(
-                    float(left),
-                    float(top),
-                    float(right - left),
-                    float(bottom - top),
-                    float(scores[best]),
-                    landmarks or None,
-                )
-            )
+        first, last = np.average(boxes[group], axis=0, weights=scores[group])
+        if (last > first).all():
+            faces.append(Face(*map(float, (*first, *(last - first), scores[best]))))
         rest = rest[~overlapping]
     return faces
 

@@ -12,8 +12,7 @@ from sg_common.words.phrases import Finding
 
 from video_analyzer import pixels, words
 from video_analyzer.detector import Face
-
-Pixels = npt.NDArray[np.uint8]
+from video_analyzer.pixels import Pixels
 
 SIDE = 64
 """Faces are measured at this size, so that sharpness does not depend on their size."""

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from video_analyzer import pixels
 from video_analyzer.detector import Face
 from video_analyzer.motion import FaceMotion
+from video_analyzer.pixels import Pixels
 
-Pixels = npt.NDArray[np.uint8]
 Histogram = npt.NDArray[np.float32]
 
 APPEARANCE_SCALE = 1.4
@@ -160,7 +160,7 @@ class Tracker:
 
 def displayed(face: Face, scale: float) -> Face:
     """The face in pixels of the displayed video; `scale`: pixels of the frame per such pixel."""
-    return Face(face.x / scale, face.y / scale, face.width / scale, face.height / scale, face.score, None)
+    return Face(face.x / scale, face.y / scale, face.width / scale, face.height / scale, face.score)
 
 
 def separation(a: Face, b: Face) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,17 +72,12 @@ class ObjectStore:
     """The store that AWS's variables name. Safe to use from several threads.
 
     Every method raises `NotFound`, `Forbidden`, `MalformedRequest` and `StorageUnavailable` as their sentences say.
-
-    Args:
-        client: makes the S3 client at first use, so that a service without S3 needs no credentials.
     """
-
-    def __init__(self, client: Callable[[], Any] = lambda: make_client("s3")) -> None:
-        self._make_client = client
 
     @cached_property
     def client(self) -> Any:
-        return self._make_client()
+        """The S3 client, made at first use: a service without S3 needs no credentials."""
+        return make_client("s3")
 
     def stat(self, target: S3Object) -> S3Version:
         """Which version of the object is there now."""

@@ -44,7 +44,6 @@ class SqsQueue:
         visibility_seconds: for how long, at least, a received message is hidden from others, unless extended.
         wait_seconds: how long a poll waits for a message.
         on_error: told the operation's name whenever SQS fails it.
-        client: makes the clients at first use.
     """
 
     def __init__(
@@ -53,22 +52,20 @@ class SqsQueue:
         visibility_seconds: int = 30,
         wait_seconds: int = 0,
         on_error: Callable[[str], None] = lambda _: None,
-        client: Callable[..., Any] = make_client,
     ) -> None:
         self.url = url
         self._visibility_seconds = visibility_seconds
         self._wait_seconds = wait_seconds
         self._on_error = on_error
-        self._make_client = client
 
     @cached_property
     def _client(self) -> Any:
-        return self._make_client("sqs")
+        return make_client("sqs")
 
     @cached_property
     def _keeper(self) -> Any:
         # Extensions must not wait long: the next try has to come before the message reappears.
-        return self._make_client("sqs", read_timeout=_KEEPER_READ_SECONDS, attempts=2)
+        return make_client("sqs", read_timeout=_KEEPER_READ_SECONDS, attempts=2)
 
     def check(self) -> int | None:
         """After how many receives SQS moves a message to the dead-letter queue; None where it may not be read.

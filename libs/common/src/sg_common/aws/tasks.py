@@ -22,20 +22,14 @@ class StepFunctionsTasks:
 
     Args:
         on_error: told the operation's name whenever Step Functions fails it.
-        client: makes the client at first use.
     """
 
-    def __init__(
-        self,
-        on_error: Callable[[str], None] = lambda _: None,
-        client: Callable[[], Any] = lambda: make_client("stepfunctions", read_timeout=10),
-    ) -> None:
+    def __init__(self, on_error: Callable[[str], None] = lambda _: None) -> None:
         self._on_error = on_error
-        self._make_client = client
 
     @cached_property
     def _client(self) -> Any:
-        return self._make_client()
+        return make_client("stepfunctions", read_timeout=10)
 
     def succeed(self, token: str, document: dict[str, Any]) -> None:
         """Tell the task its output: the whole document where it fits, else without its lists and marked as such."""

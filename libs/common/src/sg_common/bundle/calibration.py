@@ -91,10 +91,6 @@ class Calibration(PlattScaling):
             raise InvalidOption(f"policy: this model has not been measured for {policy}; it has {', '.join(points)}")
         return points[policy]
 
-    def aggregate(self, logits: npt.ArrayLike) -> float:
-        """The calibrated probability of the logits (N,) that count as one, N at least 1."""
-        return float(self.probability(self.aggregation(logits)))
-
     def verdict(self, probability: float, policy: Policy = DEFAULT_POLICY) -> Verdict:
         """What a probability means at a policy's thresholds (raises as `at` does)."""
         return self.at(policy).verdict(probability)

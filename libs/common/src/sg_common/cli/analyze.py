@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Status
+from sg_common.analysis import AnalysisOptions, Analyzer, Job, Progress, Report, Status
 from sg_common.cli.arguments import add_lang, add_options, chosen_options
 from sg_common.cli.inputs import Input, Inputs
-from sg_common.cli.outcome import Outcome, problem
+from sg_common.cli.outcome import Outcomes, problem
 from sg_common.cli.output import say, say_json
 from sg_common.cli.report import ReportFiles
 from sg_common.cli.status import ExitStatus
@@ -31,7 +31,7 @@ _PROGRESS_AFTER_SECONDS = 1.0
 _SHOWN = 5
 
 
-_Judge = Callable[[Path | str, str], list[Outcome]]
+_Judge = Callable[[Path | str, str], Outcomes]
 """Judges a file, or an address that is not read here, that a person calls so."""
 
 
@@ -103,7 +103,7 @@ def run_analyze(services: Sequence[AnalyzerService], options: argparse.Namespace
         with judging as (judge, decoders):
             for item in readable:
                 try:
-                    with inputs.file(item.name) as media:
+                    with inputs.file(item) as media:
                         outcomes = judge(media, item.name)
                         if files and not answers.passes_over(item, outcomes):
                             drawn = _draw(media, draws, chosen, outcomes, decoders)
@@ -137,15 +137,8 @@ def _there(
     from sg_common.cli.servers import Servers  # noqa: PLC0415
 
     asked = options.model_copy(update={"lang": language})
-
-    def judge(media: Path | str, _: str) -> list[Outcome]:
-        return [
-            Outcome(kind, None, said) if isinstance(said, ServiceError) else Outcome(kind, said, None)
-            for kind, said in servers.ask(media, asked).items()
-        ]
-
     with closing(Servers(addresses)) as servers:
-        yield judge, None
+        yield lambda media, _: servers.ask(media, asked), None
 
 
 def _check(analyzer: Analyzer, options: AnalysisOptions) -> None:
@@ -157,15 +150,15 @@ def _check(analyzer: Analyzer, options: AnalysisOptions) -> None:
 
 def _judge(
     path: Path, name: str, analyzers: Sequence[Analyzer], options: AnalysisOptions, decoders: Decoders
-) -> list[Outcome]:
-    outcomes = []
+) -> Outcomes:
+    outcomes: dict[str, Report | ServiceError] = {}
     for analyzer in analyzers:
         progress = _ProgressLine(f"{Path(name).name}: {analyzer.kind}")
         job = Job(on_progress=progress.update, decoders=decoders)
         try:
-            outcomes.append(Outcome(analyzer.kind, analyzer.analyze(path, options, job), None))
+            outcomes[analyzer.kind] = analyzer.analyze(path, options, job)
         except ServiceError as error:
-            outcomes.append(Outcome(analyzer.kind, None, error))
+            outcomes[analyzer.kind] = error
         finally:
             progress.clear()
     return outcomes
@@ -175,17 +168,17 @@ def _draw(
     media: Path | str,
     draws: Mapping[str, Callable[..., dict[str, Any]]],
     options: AnalysisOptions,
-    outcomes: Sequence[Outcome],
+    outcomes: Outcomes,
     decoders: Decoders | None,
 ) -> dict[str, dict[str, Any]]:
     """What each analyzer's service draws of a file, by kind. A picture that can't be drawn takes no answer away."""
     drawn: dict[str, dict[str, Any]] = {}
     if isinstance(media, str):
         return drawn  # it was read elsewhere
-    for outcome in outcomes:
-        if outcome.report is not None and outcome.kind in draws:
+    for kind, said in outcomes.items():
+        if isinstance(said, Report) and kind in draws:
             with suppress(ServiceError):
-                drawn[outcome.kind] = draws[outcome.kind](media, outcome.report, options, Job(decoders=decoders))
+                drawn[kind] = draws[kind](media, said, options, Job(decoders=decoders))
     return drawn
 
 
@@ -214,9 +207,9 @@ class _Answers:
         else:
             print(error.detail, file=sys.stderr)
 
-    def give(self, item: Input, outcomes: Sequence[Outcome]) -> None:
+    def give(self, item: Input, outcomes: Outcomes) -> None:
         """Of a file, what each analyzer said."""
-        judged = any(outcome.report is not None for outcome in outcomes)
+        judged = any(isinstance(said, Report) for said in outcomes.values())
         passed_over = self.passes_over(item, outcomes)
         self._judged += judged
         self._failed += not judged and not passed_over
@@ -229,9 +222,9 @@ class _Answers:
         else:
             _print_text(item.name, outcomes, self._language)
 
-    def passes_over(self, item: Input, outcomes: Sequence[Outcome]) -> bool:
+    def passes_over(self, item: Input, outcomes: Outcomes) -> bool:
         """Whether a file just lies beside media."""
-        no_media = all(isinstance(outcome.error, NotMedia) for outcome in outcomes)
+        no_media = all(isinstance(said, NotMedia) for said in outcomes.values())
         return self._several and no_media and not item.called_media
 
     def status(self) -> ExitStatus:
@@ -262,7 +255,7 @@ class _ProgressLine:
             self._job_started = now
         if not sys.stderr.isatty() or now - self._job_started < _PROGRESS_AFTER_SECONDS:
             return
-        share = f"{min(1.0, progress.done / progress.total):4.0%}" if progress.total > 0 else f"{progress.done:,.0f} s"
+        share = f"{progress.done:,.0f} s" if progress.fraction is None else f"{progress.fraction:4.0%}"
         print(f"\r{self._label} {share}\x1b[K", end="", file=sys.stderr, flush=True)
         self._shown = True
 
@@ -271,35 +264,36 @@ class _ProgressLine:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _print_text(name: str, outcomes: Sequence[Outcome], language: Language) -> None:
+def _print_text(name: str, outcomes: Outcomes, language: Language) -> None:
     say(name)
-    said = [_lines(outcome, language) for outcome in outcomes]
-    if len(said) > 1 and len(set(map(tuple, said))) == 1 and outcomes[0].report is None:
-        say(f"  {said[0][0]}")
+    told = {kind: _lines(said, language) for kind, said in outcomes.items()}
+    alike = len(told) > 1 and len(set(map(tuple, told.values()))) == 1
+    if alike and not any(isinstance(said, Report) for said in outcomes.values()):
+        say(f"  {next(iter(told.values()))[0]}")
         return
-    for outcome, (head, *rest) in zip(outcomes, said, strict=True):
-        say(f"  {outcome.kind + ':':<7}{head}")
+    for kind, (head, *rest) in told.items():
+        say(f"  {kind + ':':<7}{head}")
         for line in rest:
             say(f"         {line}")
 
 
-def _lines(outcome: Outcome, language: Language) -> list[str]:
-    if outcome.report is None:
-        detail = outcome.error.detail if outcome.error else ""
-        return [f"nothing to judge ({detail})" if isinstance(outcome.error, MissingStream) else f"not judged: {detail}"]
-    report = outcome.report
-    head = shared.VERDICTS[report.verdict]()
-    if report.status is Status.SUCCESS:
-        head = shared.LABELLED(verdict=head, share=f"{report.probability:.0%}")
-    words = report.told(language)
+def _lines(said: Report | ServiceError, language: Language) -> list[str]:
+    if isinstance(said, MissingStream):
+        return [f"nothing to judge ({said.detail})"]
+    if isinstance(said, ServiceError):
+        return [f"not judged: {said.detail}"]
+    head = shared.VERDICTS[said.verdict]()
+    if said.status is Status.SUCCESS:
+        head = shared.LABELLED(verdict=head, share=f"{said.probability:.0%}")
+    words = said.told(language)
     return [head.text(language), words.summary, *(f"- {reason.text}" for reason in words.reasons)]
 
 
-def _print_json(name: str, outcomes: Sequence[Outcome], language: Language) -> None:
+def _print_json(name: str, outcomes: Outcomes, language: Language) -> None:
     answer: dict[str, object] = {"file": name}
-    for outcome in outcomes:
-        if outcome.report is not None:
-            answer[outcome.kind] = outcome.report.in_language(language).model_dump(mode="json")
-        elif outcome.error is not None:
-            answer[outcome.kind] = {"error": problem(outcome.error)}
+    for kind, said in outcomes.items():
+        if isinstance(said, ServiceError):
+            answer[kind] = {"error": problem(said)}
+        else:
+            answer[kind] = said.in_language(language).model_dump(mode="json")
     say_json(answer)

@@ -8,7 +8,7 @@ from typing import get_args
 
 from sg_common.analysis import AnalysisOptions
 from sg_common.errors import InvalidOption
-from sg_common.sources.request import read_options
+from sg_common.sources.request import read_asked
 from sg_common.verdict import DEFAULT_POLICY, Policy
 from sg_common.words.languages import LANGUAGES
 
@@ -41,7 +41,7 @@ def chosen_options(arguments: argparse.Namespace) -> AnalysisOptions:
 
 def _sample_rate(text: str) -> int | None:
     try:
-        return read_options({"sample_rate": text}).sample_rate
+        return read_asked({"sample_rate": text}).sample_rate
     except InvalidOption as error:
         raise argparse.ArgumentTypeError(error.detail) from error
 

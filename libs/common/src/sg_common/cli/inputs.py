@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,10 +36,16 @@ _CALLED_MEDIA = re.compile(
 
 @dataclass(frozen=True)
 class Input:
-    """One thing to judge, as a person calls it. `refusal`: why that cannot be."""
+    """One thing to judge, as a person calls it.
+
+    Attributes:
+        refusal: why that cannot be.
+        fetch: writes it to a local file; None where it is one, or an address that is not read here.
+    """
 
     name: str
     refusal: ServiceError | None = None
+    fetch: Callable[[Path], None] | None = None
 
     @property
     def called_media(self) -> bool:
@@ -74,15 +80,16 @@ class Inputs:
         try:
             if name == STANDARD_INPUT:
                 self._check_standard_input()
-                yield Input(name)
+                yield Input(name, fetch=self._read_standard_input)
             elif _ADDRESS.match(name) and not self._fetch:
                 yield Input(name)
             elif name.startswith("https://") and self._settings.url_allow:
                 self._urls.check(name)
-                yield Input(name)
+                yield Input(name, fetch=lambda path: self._urls.fetch(name, path, Job()))
             elif _ADDRESS.match(name):
-                self._s3.stat(_target(name))
-                yield Input(name)
+                target = _target(name)
+                self._s3.stat(target)
+                yield Input(name, fetch=lambda path: self._s3.fetch(target, path, Job()))
             else:
                 yield from _local(name)
         except ServiceError as error:
@@ -99,38 +106,33 @@ class Inputs:
     def _s3(self) -> S3Source:
         # The AWS SDK is loaded only where it is used: judging local files starts faster without it.
         from sg_common.aws.objects import ObjectStore  # noqa: PLC0415
-        from sg_common.sources.s3 import AllowList, S3Source  # noqa: PLC0415
+        from sg_common.sources.s3 import S3Source  # noqa: PLC0415
 
-        return S3Source(ObjectStore(), AllowList(self._settings.s3_allow), self._settings.max_upload_bytes)
+        return S3Source(ObjectStore(), self._settings.s3_allow, self._settings.max_upload_bytes)
 
     @cached_property
     def _urls(self) -> UrlSource:
-        from sg_common.sources.url import UrlAllowList, UrlSource  # noqa: PLC0415
+        from sg_common.sources.url import UrlSource  # noqa: PLC0415
 
         settings = self._settings
-        return UrlSource(UrlAllowList(settings.url_allow), settings.max_upload_bytes, settings.upload_stall_seconds)
+        return UrlSource(settings.url_allow, settings.max_upload_bytes, settings.upload_stall_seconds)
 
     @contextmanager
-    def file(self, name: str) -> Iterator[Path | str]:
+    def file(self, item: Input) -> Iterator[Path | str]:
         """The local file of an input, or an address that is not read here; a copy is gone afterwards.
 
         Raises:
             ServiceError: it cannot be read, or is larger than the limit.
             SettingsError: the work folder cannot be used.
         """
-        if name != STANDARD_INPUT and not (self._fetch and _ADDRESS.match(name)):
-            yield name if _ADDRESS.match(name) else Path(name)
+        if item.fetch is None:
+            yield item.name if _ADDRESS.match(item.name) else Path(item.name)
             return
         self._workspace = self._workspace or Workspace(self._settings.work_folder("cli"))
         folder = self._workspace.request_folder()
         try:
             path = folder / "media"
-            if name == STANDARD_INPUT:
-                self._read_standard_input(path)
-            elif name.startswith("https://"):
-                self._urls.fetch(name, path, Job())
-            else:
-                self._s3.fetch(_target(name), path, Job())
+            item.fetch(path)
             yield path
         finally:
             Workspace.release(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sg_common.bundle.calibration import Calibration
 from sg_common.bundle.load import check_bundle, load_variant
-from sg_common.bundle.spec import Spec, read_spec
+from sg_common.bundle.spec import read_spec
 from sg_common.bundle.variants import choose
 from sg_common.cli.output import say
 from sg_common.cli.status import ExitStatus
@@ -29,7 +29,8 @@ def check_lines(directory: Path, runtime: Runtime) -> Iterator[str]:
     spec = read_spec(directory)
     for name, outcome in check_bundle(directory, spec, runtime).items():
         yield f"{name}: {outcome}"
-    yield f"{spec.name} {spec.version} ({spec.task}) may be served; this CPU runs {_chosen(spec, runtime)}"
+    choice = choose(spec.variants, runtime.cpu.features)
+    yield f"{spec.name} {spec.version} ({spec.task}) may be served; this CPU runs {choice.variant}: {choice.reason}"
 
 
 def inspect_lines(directory: Path, runtime: Runtime) -> Iterator[str]:
@@ -52,11 +53,6 @@ def inspect_lines(directory: Path, runtime: Runtime) -> Iterator[str]:
         yield f"thresholds {_thresholds(spec.calibration.thresholds)}"
         for policy, point in spec.calibration.operating_points.items():
             yield f"policy     {policy}: {_thresholds(point)}; {_worth(point)}"
-
-
-def _chosen(spec: Spec, runtime: Runtime) -> str:
-    choice = choose(spec.variants, runtime.cpu.features)
-    return f"{choice.variant}: {choice.reason}"
 
 
 def _thresholds(point: Thresholds) -> str:

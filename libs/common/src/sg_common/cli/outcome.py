@@ -1,20 +1,15 @@
-"""What an analyzer said of a file, for those who print it."""
+"""What analyzers said of a file, for those who print it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from sg_common.analysis import Report
 from sg_common.errors import ServiceError
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one analyzer said of one file: a report or a failure."""
-
-    kind: str
-    report: Report | None
-    error: ServiceError | None
+Outcomes: TypeAlias = Mapping[str, Report | ServiceError]
+"""What each analyzer said of one file, by kind."""
 
 
 def problem(error: ServiceError) -> dict[str, object]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sg_view.page import render
 
-from sg_common.cli.outcome import Outcome, problem
+from sg_common.analysis import Report
+from sg_common.cli.outcome import Outcomes, problem
 from sg_common.errors import MalformedRequest, ServiceError
 from sg_common.words.languages import LANGUAGES, SOURCE, Language
 
@@ -45,7 +46,7 @@ class ReportFiles:
         except OSError as error:
             raise MalformedRequest(f"--report: {target}: {(error.strerror or str(error)).lower()}") from error
 
-    def add(self, name: str, media: Path | str, outcomes: Sequence[Outcome], drawn: Mapping[str, object]) -> None:
+    def add(self, name: str, media: Path | str, outcomes: Outcomes, drawn: Mapping[str, object]) -> None:
         """One file's view.
 
         Args:
@@ -57,7 +58,7 @@ class ReportFiles:
         Raises:
             MalformedRequest: it cannot be written.
         """
-        results = [_result(outcome, drawn.get(outcome.kind)) for outcome in outcomes]
+        results = [_result(kind, said, drawn.get(kind)) for kind, said in outcomes.items()]
         shown = Path(name).name or name
         size = media.stat().st_size if isinstance(media, Path) else None
         document = {"file": {"name": _text(shown), "bytes": size}, "made": _now(), "results": results}
@@ -88,19 +89,13 @@ class ReportFiles:
             raise MalformedRequest(f"--report: {path}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _result(outcome: Outcome, pictures: object) -> dict[str, Any]:
-    report = outcome.report
-    return {
-        "kind": outcome.kind,
-        # Its reader may speak another language than who wrote it.
-        "report": report
-        and {
-            **report.model_dump(mode="json"),
-            "translations": {lang: report.told(lang).model_dump(mode="json") for lang in LANGUAGES},
-        },
-        "problem": outcome.error and problem(outcome.error),
-        "pictures": pictures,
-    }
+def _result(kind: str, said: Report | ServiceError, pictures: object) -> dict[str, Any]:
+    if isinstance(said, ServiceError):
+        return {"kind": kind, "report": None, "problem": problem(said), "pictures": pictures}
+    # Its reader may speak another language than who wrote it.
+    translations = {lang: said.told(lang).model_dump(mode="json") for lang in LANGUAGES}
+    report = {**said.model_dump(mode="json"), "translations": translations}
+    return {"kind": kind, "report": report, "problem": None, "pictures": pictures}
 
 
 def _now() -> str:
@@ -123,10 +118,10 @@ def _short(result: dict[str, Any]) -> dict[str, Any]:
     return {"kind": result["kind"], "problem": result["problem"], **kept}
 
 
-def _sentences(outcomes: Sequence[Outcome], language: Language) -> str:
-    """What is said where scripts are off."""
-    said = []
-    for outcome in outcomes:
-        detail = outcome.error.detail if outcome.error else ""
-        said.append(f"{outcome.kind}: {outcome.report.told(language).summary if outcome.report else detail}")
-    return _text(" ".join(said))
+def _sentences(outcomes: Outcomes, language: Language) -> str:
+    """What is told where scripts are off."""
+    told = (
+        f"{kind}: {said.detail if isinstance(said, ServiceError) else said.told(language).summary}"
+        for kind, said in outcomes.items()
+    )
+    return _text(" ".join(told))

@@ -50,9 +50,9 @@ class Submission:
         queues: the addresses of the queues, by kind.
     """
 
-    def __init__(self, queues: Mapping[str, str], results_prefix: str, store: ObjectStore | None = None) -> None:
+    def __init__(self, queues: Mapping[str, str], results_prefix: str) -> None:
         self._queues = {kind: SqsQueue(url) for kind, url in queues.items()}
-        self._store = store or ObjectStore()
+        self._store = ObjectStore()
         self._results = ResultStore(self._store, results_prefix)
 
     def items(self, addresses: Sequence[str], options: Mapping[str, AnalysisOptions]) -> list[Item]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from sg_common.cli.outcome import Outcome
+from sg_common.cli.outcome import Outcomes
 from sg_common.cli.output import say
 from sg_common.errors import ServiceError
 from sg_common.words.languages import Language
@@ -30,21 +30,17 @@ class Table:
 
     def refuse(self, name: str, error: ServiceError) -> None:
         """Raises OutputClosed."""
-        self._print(name, "", error)
+        self.give(name, {"": error})
 
-    def give(self, name: str, outcomes: Iterable[Outcome]) -> None:
+    def give(self, name: str, outcomes: Outcomes) -> None:
         """Raises OutputClosed."""
-        for outcome in outcomes:
-            if outcome.report is None:
-                self._print(name, outcome.kind, outcome.error)
+        for kind, said in outcomes.items():
+            if isinstance(said, ServiceError):
+                self._row((name, kind, "", "", said.code, "", "", "", said.detail))
                 continue
-            report = outcome.report
-            model = f"{report.model.name} {report.model.version} {report.model.variant}"
-            row = (report.verdict, report.probability, report.status, report.policy, model, report.sha256)
-            self._row((name, outcome.kind, *map(str, row), report.told(self._language).summary))
-
-    def _print(self, name: str, kind: str, error: ServiceError | None) -> None:
-        self._row((name, kind, "", "", error.code if error else "", "", "", "", error.detail if error else ""))
+            model = f"{said.model.name} {said.model.version} {said.model.variant}"
+            row = (said.verdict, said.probability, said.status, said.policy, model, said.sha256)
+            self._row((name, kind, *map(str, row), said.told(self._language).summary))
 
     def _row(self, cells: Sequence[str]) -> None:
         if not self._begun:

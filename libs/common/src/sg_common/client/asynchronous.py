@@ -4,79 +4,53 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 import httpx
-from typing_extensions import TypeVar  # which has defaults before Python 3.13
 
 from sg_common.analysis import Report
-from sg_common.client.connection import Connection, connection_errors
-from sg_common.client.exchange import (
-    PREFER_JOB,
-    Call,
-    Media,
-    Pause,
-    Steps,
-    answered,
-    call_about,
-    ended,
-    job_of,
-    job_path,
-    report_of,
-)
+from sg_common.client.connection import Connection, R
+from sg_common.client.exchange import Call, Media, Pause, Steps
 from sg_common.errors import ServiceError
 from sg_common.jobs import JobDocument
 
-R = TypeVar("R", bound=Report, default=Report)
 T = TypeVar("T")
 
 _BLOCK = 1 << 18
 
 
-class AsyncClient(Generic[R]):
+class AsyncClient(Connection[R]):
     """As `Client`, with coroutines; for one event loop."""
 
-    def __init__(
-        self,
-        address: str,
-        report: type[R] | None = None,
-        *,
-        api_key: str | None = None,
-        patience_seconds: float = 120,
-        timeout_seconds: float = 900,
-    ) -> None:
-        self._connection = Connection(address, api_key, timeout_seconds)
-        self._report, self._patience_seconds = report, patience_seconds
-        self._http = httpx.AsyncClient(**self._connection.arguments())
+    @cached_property
+    def _http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(**self._arguments())
 
     async def analyze(self, media: Media, **options: Any) -> R:
         """As `Client.analyze`."""
-        answer = await self._run(answered(call_about(media, options, {}), self._patience_seconds))
-        return cast("R", report_of(answer, self._report))
+        return await self._run(self._analyze(media, options))
 
     async def submit(self, media: Media, **options: Any) -> JobDocument[R]:
         """As `Client.submit`."""
-        call = call_about(media, options, PREFER_JOB)
-        return job_of(await self._run(answered(call, self._patience_seconds)), self._report)
+        return await self._run(self._submit(media, options))
 
     async def job(self, identifier: str) -> JobDocument[R]:
         """As `Client.job`."""
-        call = Call("GET", job_path(identifier))
-        return job_of(await self._run(answered(call, self._patience_seconds)), self._report)
+        return await self._run(self._job(identifier))
 
     async def wait(self, job: JobDocument[R], timeout_seconds: float = 3600) -> R:
         """As `Client.wait`."""
-        steps = ended(job, self._report, timeout_seconds, self._patience_seconds)
-        return cast("R", await self._run(steps))
+        return await self._run(self._wait(job, timeout_seconds))
 
     async def forget(self, identifier: str) -> None:
         """As `Client.forget`."""
-        await self._run(answered(Call("DELETE", job_path(identifier)), self._patience_seconds))
+        await self._run(self._forget(identifier))
 
     async def kind(self) -> str:
         """As `Client.kind`."""
-        return self._connection.kind_of(await self._run(answered(Call("GET", ""), self._patience_seconds)))
+        return await self._run(self._kind())
 
     async def _run(self, steps: Steps[T]) -> T:
         try:
@@ -96,7 +70,7 @@ class AsyncClient(Generic[R]):
             size = (await asyncio.to_thread(call.file.stat)).st_size
             headers["Content-Length"] = str(size)
             content = _blocks(call.file)
-        with connection_errors(self._connection):
+        with self._errors():
             return await self._http.request(
                 call.method, call.path, params=call.query, headers=headers, json=call.json, content=content
             )

@@ -3,7 +3,6 @@ pauses, and are sent the answer to each call. Both clients run the same ones."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from types import MappingProxyType
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -20,9 +20,9 @@ import httpx
 from sg_common.analysis import Report
 from sg_common.backoff import doubled
 from sg_common.client.reports import read_report
-from sg_common.errors import DeadlineExceeded, MalformedRequest, ServiceError, UnexpectedFailure
+from sg_common.errors import MalformedRequest, ServiceError, UnexpectedFailure
 from sg_common.jobs import JobDocument, JobStatus
-from sg_common.problem import MEDIA_TYPE, Problem, failure_as, failure_of
+from sg_common.problem import MEDIA_TYPE, Problem, failure_of
 
 T = TypeVar("T")
 Media = str | PathLike[str]
@@ -30,8 +30,6 @@ Media = str | PathLike[str]
 PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
 """Statuses of refusals that pass: the same request may succeed later."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
-_LOOK_SECONDS = 1.0
-"""Between two looks at a job."""
 PREFER_JOB = {"Prefer": "respond-async"}
 
 
@@ -57,7 +55,7 @@ class Pause:
 Steps = Generator[Call | Pause, httpx.Response, T]
 
 
-def call_about(media: Media, options: Mapping[str, Any], headers: Mapping[str, str]) -> Call:
+def call_about(media: Media, options: Mapping[str, Any], headers: Mapping[str, str] = MappingProxyType({})) -> Call:
     """The call that asks for a judgement.
 
     Raises:
@@ -137,38 +135,23 @@ def job_path(identifier: str) -> str:
     return f"jobs/{quote(identifier, safe='')}"
 
 
-def ended(
-    job: JobDocument[Any], wanted: type[Report] | None, timeout_seconds: float, patience_seconds: float
-) -> Steps[Report]:
-    """The report of a job, once it is there.
+def kind_of(answer: httpx.Response) -> str:
+    """The kind of the service that answered `GET /`.
 
     Raises:
-        DeadlineExceeded: it has not ended in time.
-        ServiceError: why the job failed, or can't be asked about.
+        UnexpectedFailure: it is none.
     """
-    end = time.monotonic() + timeout_seconds
-    while job.status not in (JobStatus.DONE, JobStatus.FAILED):
-        if time.monotonic() >= end:
-            raise DeadlineExceeded(f"job {job.id} has not ended within {timeout_seconds:g} s; ask again later")
-        yield Pause(min(_LOOK_SECONDS, max(0.0, end - time.monotonic())))
-        job = job_of((yield from answered(Call("GET", job_path(job.id)), patience_seconds)), wanted)
-    if job.problem is not None:
-        raise failure_of(job.problem)
-    return cast("Report", job.result)
+    with _understood(answer):
+        return str(answer.json()["service"]).removesuffix("-analyzer")
 
 
 @contextmanager
 def _understood(answer: httpx.Response) -> Iterator[None]:
     try:
         yield
-    except ValueError as error:
-        raise strange(answer) from error
-
-
-def strange(answer: httpx.Response) -> UnexpectedFailure:
-    """The failure where an answer is none of a service's: perhaps the address is another's."""
-    detail = f"{answer.url.host} answered {answer.request.method} {answer.url.path} in a way that no service does"
-    return failure_as(UnexpectedFailure, detail)
+    except (ValueError, KeyError, TypeError) as error:  # perhaps the address is another's
+        detail = f"{answer.url.host} answered {answer.request.method} {answer.url.path} in a way that no service does"
+        raise UnexpectedFailure(detail) from error
 
 
 def _failure(answer: httpx.Response, wait: float | None) -> ServiceError:

@@ -9,7 +9,6 @@ from fastapi.responses import Response
 
 from sg_common.http.both import answer_both
 from sg_common.http.events import Work, event_stream
-from sg_common.http.failures import counted
 from sg_common.http.job_routes import accepted
 from sg_common.http.judging import Judging
 from sg_common.http.preferences import wants_events, wants_job
@@ -21,7 +20,7 @@ async def answer(state: ServiceState, request: Request) -> Response:
     """Answer one request; the place taken for it and its work files are given back in every case."""
     analyzer = state.accepting()
     with state.pool.admit() as ticket:
-        with counted(state.metrics):
+        with state.metrics.counting_failure():
             folder = state.workspace.request_folder()
             ticket.on_release(lambda: state.workspace.release(folder))
             started = time.perf_counter()

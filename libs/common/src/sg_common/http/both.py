@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
@@ -48,10 +49,11 @@ async def answer_both(
     if peer is None or (state.jobs is not None and wants_job(request.headers)):
         raise InvalidOption("peer: a job is one service's own; leave out 'Prefer', or ask each service for a job")
     credentials = {name: value for name in CREDENTIALS if (value := request.headers.get(name))}
-    beside = _Beside(peer, judging, ticket, asked, credentials)
-    works: list[Work] = [
+    beside = _Beside(peer, judging, asked, credentials)
+    works = [
         Work(judging.start(lambda: gone(request)), lambda: judging.progress, state.service.kind),
-        Work(beside.start(lambda: gone(request)), lambda: beside.progress, peer.kind),
+        # It holds the place too: the file must not go before it has been sent on.
+        Work(in_a_task(ticket, beside.report(request)), lambda: beside.progress, peer.kind),
     ]
     if wants_events(request.headers):
         return event_stream(works)
@@ -75,30 +77,19 @@ def _document(task: asyncio.Task[Any]) -> Any:
     return outcome.model_dump(mode="json")
 
 
+@dataclass
 class _Beside:
     """The peer's part of one request."""
 
-    def __init__(
-        self, peer: Peer, judging: Judging, ticket: Ticket, asked: Asked, credentials: Mapping[str, str]
-    ) -> None:
-        self._peer = peer
-        self._judging = judging
-        self._ticket = ticket
-        self._asked = asked
-        self._credentials = credentials
-        self._told: StageProgress | None = None
+    peer: Peer
+    judging: Judging
+    asked: Asked
+    credentials: Mapping[str, str]
+    progress: StageProgress = field(default_factory=lambda: StageProgress(stage=Stage.FETCHING, done=None))
 
-    @property
-    def progress(self) -> StageProgress:
-        return self._told or StageProgress(stage=Stage.FETCHING, done=None)
-
-    def start(self, caller_gone: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[PeerReport]:
-        """Ask in a task, which has the place until it ends: the file must not go before."""
-        return in_a_task(self._ticket, self._report(caller_gone))
-
-    async def _report(self, caller_gone: Callable[[], Coroutine[Any, Any, None]]) -> PeerReport:
+    async def report(self, request: Request) -> PeerReport:
         asking = asyncio.create_task(self._ask())
-        leaving = asyncio.create_task(caller_gone())
+        leaving = asyncio.create_task(gone(request))
         try:
             await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
@@ -109,9 +100,8 @@ class _Beside:
             asking.cancel()
 
     async def _ask(self) -> PeerReport:
-        await self._judging.fetched()
-        options = self._asked.options.options()
-        return await self._peer.judge(self._asked.path, options, self._credentials, self._tell)
+        await self.judging.fetched()
+        return await self.peer.judge(self.asked.path, self.asked.options.options(), self.credentials, self._tell)
 
     def _tell(self, progress: StageProgress) -> None:
-        self._told = progress
+        self.progress = progress

@@ -26,13 +26,9 @@ CREATE TABLE IF NOT EXISTS jobs (
 
 @dataclass(frozen=True)
 class StoredJob:
-    """A row. Times are seconds since 1970; `body` is the report or the problem, as JSON, of a job that has ended.
-
-    `owner` names the process that works on it.
-    """
+    """Times are seconds since 1970; `body` is the report or the problem, as JSON, of a job that has ended."""
 
     id: str
-    owner: str
     status: JobStatus
     body: str | None
     created: float
@@ -123,11 +119,10 @@ class JobStore:
             return None
         with _disk_errors():
             row = self._connection.execute(
-                "SELECT id, owner, status, body, created, expires FROM jobs "
-                "WHERE id = ? AND (expires IS NULL OR expires > ?)",
+                "SELECT status, body, created, expires FROM jobs WHERE id = ? AND (expires IS NULL OR expires > ?)",
                 (identifier, time.time()),
             ).fetchone()
-        return row and StoredJob(row[0], row[1], JobStatus(row[2]), *row[3:])
+        return row and StoredJob(identifier, JobStatus(row[0]), *row[1:])
 
     def remove(self, identifier: str) -> bool:
         """Forget a job; whether there was one.
@@ -135,13 +130,11 @@ class JobStore:
         Raises:
             Unavailable: the disk fails.
         """
-        if self._connection is None:
+        if self.find(identifier) is None:
             return False
         with _disk_errors():
-            removed = self._connection.execute(
-                "DELETE FROM jobs WHERE id = ? AND (expires IS NULL OR expires > ?)", (identifier, time.time())
-            ).rowcount
-        return removed > 0
+            self._open().execute("DELETE FROM jobs WHERE id = ?", (identifier,))
+        return True
 
     def sweep(self) -> None:
         """Forget jobs that have expired, and what is left on disk of others that were removed.

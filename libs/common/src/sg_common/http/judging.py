@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from sg_common.analysis import Analyzer, Job, Report, Stage
 from sg_common.errors import Cancelled, ServiceError
-from sg_common.http.failures import counted
 from sg_common.http.pool import Ticket
 from sg_common.http.receive import Asked
 from sg_common.http.state import ServiceState
@@ -66,7 +65,7 @@ class Judging:
         """
         state = self._state
         seconds = state.settings.request_timeout_seconds
-        with counted(state.metrics):
+        with state.metrics.counting_failure():
             await self._fetch(seconds, caller_gone)
             state.metrics.receive_seconds.labels(self._asked.source).observe(time.perf_counter() - self._started)
             heeded = state.service.heeded(self._asked.options)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sg_common.analysis import AnalysisOptions, Stage, Status
-from sg_common.errors import DeadlineExceeded, ServiceError, Unavailable
+from sg_common.errors import DeadlineExceeded, Unavailable
 from sg_common.http.preferences import EVENTS
 from sg_common.jobs import StageProgress
 from sg_common.observability import request_id
@@ -98,7 +98,7 @@ class Peer:
                 self._client.stream("POST", address, params=chosen, headers=headers, content=content) as answer,
             ):
                 if not answer.headers.get("content-type", "").startswith(EVENTS):
-                    raise _refusal(await answer.aread())
+                    raise failure_of(Problem.model_validate_json(await answer.aread()))
                 return await self._outcome(answer.aiter_lines(), on_progress)
         except TimeoutError as error:
             raise DeadlineExceeded(f"the {self.kind} service did not answer within {self._seconds:g} s") from error
@@ -123,10 +123,6 @@ class Peer:
     async def close(self) -> None:
         if "_client" in vars(self):
             await self._client.aclose()
-
-
-def _refusal(body: bytes) -> ServiceError:
-    return failure_of(Problem.model_validate_json(body))
 
 
 async def _blocks(path: Path, size: int, on_progress: Callable[[StageProgress], None]) -> AsyncIterator[bytes]:

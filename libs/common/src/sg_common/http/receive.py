@@ -17,7 +17,7 @@ from sg_common.errors import EncodedBody, InvalidOption, MalformedRequest
 from sg_common.http import preferences
 from sg_common.http.peer import Peer
 from sg_common.http.state import ServiceState
-from sg_common.http.upload import UploadLimits, receive_body, receive_form
+from sg_common.http.upload import receive_body, receive_form
 from sg_common.sources.request import AskedOptions, S3Request, UrlRequest, read_asked, read_request
 from sg_common.words.languages import SOURCE, Language
 
@@ -64,17 +64,14 @@ async def _receive(state: ServiceState, request: Request, path: Path) -> Asked:
     asked = _query_options(request)
     check_peer(state, asked)
     settings = state.settings
-    limits = UploadLimits(
-        settings.max_upload_bytes, settings.upload_stall_seconds, settings.upload_min_bytes_per_second
-    )
     match request.headers.get("content-type", "").partition(";")[0].strip().lower():
         case "multipart/form-data":
-            return Asked("upload", path, _joined(state, asked, read_asked(await receive_form(request, path, limits))))
+            return Asked("upload", path, _joined(state, asked, read_asked(await receive_form(request, path, settings))))
         case "application/json":
             return await _named(state, request, path, asked)
         case _:
             # Whatever else it is called: curl --data-binary, for one, calls it a form.
-            await receive_body(request, path, limits)
+            await receive_body(request, path, settings)
             return Asked("upload", path, asked)
 
 

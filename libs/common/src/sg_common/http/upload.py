@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import ClientDisconnect, Request
@@ -16,21 +15,13 @@ from streaming_form_data.targets import FileTarget, ValueTarget
 from streaming_form_data.validators import MaxSizeValidator, ValidationError
 
 from sg_common.errors import Cancelled, LimitExceeded, MalformedRequest, UploadTimeout
+from sg_common.settings import ServiceSettings
 from sg_common.sources.request import AskedOptions, unknown_option
 from sg_common.sources.workspace import work_file_errors
 
 MAX_FIELD_BYTES = 1024
 FORM_OVERHEAD_BYTES = 64 * 1024
 _BATCH = 1 << 20
-
-
-@dataclass(frozen=True)
-class UploadLimits:
-    """`max_bytes` of the file; `stall_seconds` of silence; `min_bytes_per_second` on average after that long."""
-
-    max_bytes: int
-    stall_seconds: float
-    min_bytes_per_second: int
 
 
 class _Once:
@@ -74,7 +65,7 @@ class _Value(ValueTarget):  # type: ignore[misc]
         super().on_start()
 
 
-async def receive_form(request: Request, path: Path, limits: UploadLimits) -> dict[str, str]:
+async def receive_form(request: Request, path: Path, settings: ServiceSettings) -> dict[str, str]:
     """Stream the form's `file` to `path` and return the texts of its options.
 
     Raises:
@@ -85,18 +76,18 @@ async def receive_form(request: Request, path: Path, limits: UploadLimits) -> di
         parser = StreamingFormDataParser(headers, strict=True)
     except (ParseFailedException, ValueError, UnicodeError) as error:
         raise MalformedRequest("a multipart/form-data request needs a boundary in its Content-Type") from error
-    file = _File(path, limits.max_bytes)
+    file = _File(path, settings.max_upload_bytes)
     parser.register("file", file)
     options = {name: _Value(name) for name in AskedOptions.model_fields}
     for name, value in options.items():
         parser.register(name, value)
     try:
-        async with aclosing(_batches(request, limits, FORM_OVERHEAD_BYTES)) as batches:
+        async with aclosing(_batches(request, settings, FORM_OVERHEAD_BYTES)) as batches:
             async for batch in batches:
                 with work_file_errors():
                     await asyncio.to_thread(parser.data_received, batch)
     except ValidationError as error:
-        raise _too_large(limits.max_bytes) from error
+        raise _too_large(settings.max_upload_bytes) from error
     except UnexpectedPartException as error:
         raise unknown_option(error.part_name) from error
     except ParseFailedException as error:
@@ -111,7 +102,7 @@ async def receive_form(request: Request, path: Path, limits: UploadLimits) -> di
     return {name: bytes(value.value).decode("utf-8", errors="replace") for name, value in given.items()}
 
 
-async def receive_body(request: Request, path: Path, limits: UploadLimits) -> None:
+async def receive_body(request: Request, path: Path, settings: ServiceSettings) -> None:
     """Stream the body to `path`.
 
     Raises:
@@ -120,7 +111,7 @@ async def receive_body(request: Request, path: Path, limits: UploadLimits) -> No
     with work_file_errors():
         file = path.open("wb")
     with file:
-        async with aclosing(_batches(request, limits)) as batches:
+        async with aclosing(_batches(request, settings)) as batches:
             async for batch in batches:
                 with work_file_errors():
                     await asyncio.to_thread(file.write, batch)
@@ -133,12 +124,12 @@ async def receive_body(request: Request, path: Path, limits: UploadLimits) -> No
             )
 
 
-async def _batches(request: Request, limits: UploadLimits, overhead: int = 0) -> AsyncGenerator[bytes, None]:
+async def _batches(request: Request, settings: ServiceSettings, overhead: int = 0) -> AsyncGenerator[bytes, None]:
     """The body in large pieces; `overhead`: bytes that it may have beyond the file's."""
-    most = limits.max_bytes + overhead
+    most = settings.max_upload_bytes + overhead
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
-        raise _too_large(limits.max_bytes)
+        raise _too_large(settings.max_upload_bytes)
     stream = request.stream().__aiter__()
     started = time.monotonic()
     received = 0
@@ -146,28 +137,29 @@ async def _batches(request: Request, limits: UploadLimits, overhead: int = 0) ->
     try:
         while True:
             try:
-                chunk = await asyncio.wait_for(anext(stream), limits.stall_seconds)
+                chunk = await asyncio.wait_for(anext(stream), settings.upload_stall_seconds)
             except StopAsyncIteration:
                 break
             received += len(chunk)
-            _check_pace(received, time.monotonic() - started, limits)
+            _check_pace(received, time.monotonic() - started, settings)
             if received > most:
-                raise _too_large(limits.max_bytes)
+                raise _too_large(settings.max_upload_bytes)
             batch += chunk
             if len(batch) >= _BATCH:
                 yield bytes(batch)
                 batch.clear()
     except TimeoutError as error:
-        raise UploadTimeout(f"no byte came for {limits.stall_seconds:g} s; send the file again") from error
+        raise UploadTimeout(f"no byte came for {settings.upload_stall_seconds:g} s; send the file again") from error
     except ClientDisconnect as error:
         raise Cancelled("the client went away during its upload") from error
     if batch:
         yield bytes(batch)
 
 
-def _check_pace(received: int, seconds: float, limits: UploadLimits) -> None:
-    if seconds > limits.stall_seconds and received < seconds * limits.min_bytes_per_second:
-        raise UploadTimeout(f"the upload is slower than {limits.min_bytes_per_second:,} bytes a second; send it again")
+def _check_pace(received: int, seconds: float, settings: ServiceSettings) -> None:
+    least = settings.upload_min_bytes_per_second
+    if seconds > settings.upload_stall_seconds and received < seconds * least:
+        raise UploadTimeout(f"the upload is slower than {least:,} bytes a second; send it again")
 
 
 def _too_large(max_bytes: int) -> LimitExceeded:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from sg_decoder.limits import DecodeLimits
 
 from sg_common.analysis import Job
 from sg_common.errors import Undecodable
-from sg_common.media.process import BROKEN, DecoderProcess
+from sg_common.media.process import BROKEN, DecoderProcess, read_as
 
 BLOCK_SECONDS = 10
 
@@ -30,7 +30,7 @@ class AudioInfo:
     duration: float | None
 
 
-class AudioReader(Protocol):
+class AudioReader:
     """Iterate once over float32 blocks of shape (channels, samples) at the asked rate, nominally in -1..1.
 
     There is one channel, the mean, while all carry the same sound, and two from the first block on in which one of two
@@ -52,21 +52,12 @@ class AudioReader(Protocol):
         Cancelled, DeadlineExceeded: from the job.
     """
 
-    info: AudioInfo
-    claims: dict[str, Any]
-    bit_rate: float
-    cut_off: bool
-
-    def __iter__(self) -> Iterator[npt.NDArray[np.float32]]: ...
-
-
-class _ChildReader:
     def __init__(self, child: DecoderProcess, sample_rate: int) -> None:
         self._child = child
         self._sample_rate = sample_rate
         self._samples = 0
         header, _ = child.receive()
-        self.info = _info(header)
+        self.info = read_as(AudioInfo, header)
         self.claims = child.claims
         self.bit_rate = 0.0
         self.cut_off = False
@@ -94,19 +85,6 @@ def _count(header: dict[str, Any], name: str) -> int:
     raise Undecodable(BROKEN)
 
 
-def _info(header: dict[str, Any]) -> AudioInfo:
-    try:
-        duration = header["duration"]
-        return AudioInfo(
-            codec=str(header["codec"]),
-            sample_rate=int(header["sample_rate"]),
-            channels=int(header["channels"]),
-            duration=None if duration is None else float(duration),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise Undecodable(BROKEN) from error
-
-
 @contextmanager
 def open_audio(path: Path, *, sample_rate: int, limits: DecodeLimits, job: Job) -> Iterator[AudioReader]:
     """Decode the best audio stream of a file in a child process.
@@ -130,4 +108,4 @@ def open_audio(path: Path, *, sample_rate: int, limits: DecodeLimits, job: Job) 
     request = {"kind": "audio", "sample_rate": sample_rate, "block_samples": sample_rate * BLOCK_SECONDS}
     max_payload = 2 * 4 * sample_rate * BLOCK_SECONDS
     with DecoderProcess(path, request, limits=limits, job=job, max_payload=max_payload) as child:
-        yield _ChildReader(child, sample_rate)
+        yield AudioReader(child, sample_rate)

@@ -14,8 +14,9 @@ from dataclasses import asdict
 from fcntl import F_SETPIPE_SZ, fcntl
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
 from sg_decoder import protocol
 from sg_decoder.limits import DecodeLimits
 
@@ -41,6 +42,9 @@ BROKEN = "the file breaks the media decoder"
 FAILURES: dict[str, type[ServiceError]] = {
     failure.code: failure for failure in (LimitExceeded, MissingStream, NotMedia, Undecodable)
 }
+
+
+T = TypeVar("T")
 
 
 class _ChildEndedError(Exception):
@@ -70,6 +74,14 @@ def open_media_file(path: Path) -> int:
         os.close(descriptor)
         raise NotMedia(problem)
     return descriptor
+
+
+def read_as(kind: type[T], header: dict[str, Any]) -> T:
+    """What a message's header says, as a dataclass (raises Undecodable where it does not say it)."""
+    try:
+        return TypeAdapter(kind).validate_python(header)
+    except ValidationError as error:
+        raise Undecodable(BROKEN) from error
 
 
 class DecoderProcess:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from sg_decoder.limits import DecodeLimits, FrameBudget
 
 from sg_common.analysis import Job
 from sg_common.errors import Undecodable
-from sg_common.media.process import BROKEN, DecoderProcess
+from sg_common.media.process import BROKEN, DecoderProcess, read_as
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Frame:
     scale: float
 
 
-class VideoReader(Protocol):
+class VideoReader:
     """Iterate once over the chosen frames, in presentation order.
 
     Attributes:
@@ -71,31 +71,12 @@ class VideoReader(Protocol):
         Cancelled, DeadlineExceeded: from the job.
     """
 
-    info: VideoInfo
-    claims: dict[str, Any]
-    cut_off: bool
-
-    def __iter__(self) -> Iterator[Frame]: ...
-
-
-class _ChildReader:
     def __init__(self, child: DecoderProcess) -> None:
         self._child = child
         self.cut_off = False
         header, _ = child.receive()
+        self.info = read_as(VideoInfo, header)
         self.claims = child.claims
-        try:
-            self.info = VideoInfo(
-                codec=str(header["codec"]),
-                width=int(header["width"]),
-                height=int(header["height"]),
-                fps=float(header["fps"]),
-                total_frames=int(header["total_frames"]),
-                duration=float(header["duration"]),
-                palette=bool(header["palette"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise Undecodable(BROKEN) from error
 
     def __iter__(self) -> Iterator[Frame]:
         while True:
@@ -147,4 +128,4 @@ def open_video(
     request = {"kind": "video", "sample_rate": sample_rate, "budget": asdict(budget)}
     max_payload = 3 * budget.max_side**2
     with DecoderProcess(path, request, limits=limits, job=job, max_payload=max_payload) as child:
-        yield _ChildReader(child)
+        yield VideoReader(child)

@@ -18,7 +18,7 @@ from sg_common.media import Decoders
 from sg_common.observability import Metrics
 from sg_common.service import AnalyzerService
 from sg_common.settings import ServiceSettings
-from sg_common.sources.s3 import AllowList, S3Source
+from sg_common.sources.s3 import S3Source
 from sg_common.sources.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,17 +44,17 @@ class ServiceHost:
             settings.decoder_parent_files, lambda how: self.metrics.decoder_starts.labels(how).inc()
         )
         self.store = ObjectStore()
-        self.s3 = S3Source(self.store, AllowList(settings.s3_allow), settings.max_upload_bytes)
+        self.s3 = S3Source(self.store, settings.s3_allow, settings.max_upload_bytes)
         self.analyzer: Analyzer | None = None
         self._drained_since: float | None = None
 
     @cached_property
     def urls(self) -> UrlSource:
         """Made, and an HTTP client loaded, when first asked for: most services read no URLs."""
-        from sg_common.sources.url import UrlAllowList, UrlSource  # noqa: PLC0415
+        from sg_common.sources.url import UrlSource  # noqa: PLC0415
 
         settings = self.settings
-        return UrlSource(UrlAllowList(settings.url_allow), settings.max_upload_bytes, settings.upload_stall_seconds)
+        return UrlSource(settings.url_allow, settings.max_upload_bytes, settings.upload_stall_seconds)
 
     @property
     def draining(self) -> bool:

@@ -42,7 +42,7 @@ class BugsAsProblems:
             log.exception("unexpected failure")
             if begun:
                 raise
-            await problem_response(UnexpectedFailure(error))(scope, receive, send)
+            await problem_response(UnexpectedFailure.of(error))(scope, receive, send)
 
 
 class RootPath:

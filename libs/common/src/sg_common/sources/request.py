@@ -77,20 +77,8 @@ def read_request(model: type[M], value: object) -> M:
         raise _failure(error) from error
 
 
-def read_options(values: Mapping[str, str]) -> AnalysisOptions:
-    """Read options that came as text: in a query, in a form or on a command line.
-
-    Raises:
-        InvalidOption: one is unknown or cannot have that value.
-    """
-    try:
-        return AnalysisOptions.model_validate(values)
-    except ValidationError as error:
-        raise _failure(error) from error
-
-
 def read_asked(values: Mapping[str, str]) -> AskedOptions:
-    """Read the options of a request that came as text: in a query or in a form.
+    """Read options that came as text: in a query, in a form or on a command line.
 
     Raises:
         InvalidOption: one is unknown or cannot have that value.

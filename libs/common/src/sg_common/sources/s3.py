@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from sg_common.analysis import Job
@@ -11,30 +11,14 @@ from sg_common.errors import Forbidden, LimitExceeded
 from sg_common.sources.workspace import work_file_errors
 
 
-@dataclass(frozen=True)
-class AllowList:
-    """Which objects may be read: entries are a bucket, or a bucket with a key prefix that ends at a slash."""
-
-    entries: tuple[str, ...]
-
-    def check(self, target: S3Object) -> None:
-        """Raise `Forbidden` unless an entry covers the object."""
-        if not self.entries:
-            raise Forbidden("reading from S3 is off here; the operator allows buckets with SG_S3_ALLOW")
-        if any(segment in (".", "..") for segment in target.key.split("/")):
-            raise Forbidden("keys with '.' or '..' segments are not read")
-        for entry in self.entries:
-            bucket, _, prefix = entry.partition("/")
-            folder = prefix.rstrip("/") + "/" if prefix else ""
-            if target.bucket == bucket and target.key.startswith(folder):
-                return
-        raise Forbidden(f"{target} is outside the buckets and prefixes that SG_S3_ALLOW lists")
-
-
 class S3Source:
-    """Downloads allowed objects into local files."""
+    """Downloads allowed objects into local files.
 
-    def __init__(self, store: ObjectStore, allow: AllowList, max_bytes: int) -> None:
+    Args:
+        allow: entries that cover what may be read: a bucket, or a bucket with a key prefix that ends at a slash.
+    """
+
+    def __init__(self, store: ObjectStore, allow: Sequence[str], max_bytes: int) -> None:
         self._store = store
         self._allow = allow
         self._max_bytes = max_bytes
@@ -45,7 +29,7 @@ class S3Source:
         Raises:
             Forbidden, NotFound, StorageUnavailable: as their sentences say.
         """
-        self._allow.check(target)
+        self._check(target)
         return self._store.stat(target)
 
     def fetch(self, target: S3Object, path: Path, job: Job, *, etag: str | None = None) -> None:
@@ -59,7 +43,7 @@ class S3Source:
             Unavailable: the work folder cannot take the file.
             Cancelled, DeadlineExceeded: from the job.
         """
-        self._allow.check(target)
+        self._check(target)
         job.check()
         with self._store.open(target, etag) as download:
             if download.size > self._max_bytes:
@@ -70,3 +54,18 @@ class S3Source:
                     job.check()
                     file.write(block)
                     job.progress(file.tell(), download.size)
+
+    def _check(self, target: S3Object) -> None:
+        """Raise `Forbidden` unless an entry covers the object."""
+        if not self._allow:
+            raise Forbidden("reading from S3 is off here; the operator allows buckets with SG_S3_ALLOW")
+        if any(segment in (".", "..") for segment in target.key.split("/")):
+            raise Forbidden("keys with '.' or '..' segments are not read")
+        if not any(_covers(entry, target) for entry in self._allow):
+            raise Forbidden(f"{target} is outside the buckets and prefixes that SG_S3_ALLOW lists")
+
+
+def _covers(entry: str, target: S3Object) -> bool:
+    bucket, _, prefix = entry.partition("/")
+    folder = prefix.rstrip("/") + "/" if prefix else ""
+    return target.bucket == bucket and target.key.startswith(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,23 +68,6 @@ class UrlTarget:
         return cls(host.lower(), int(port or HTTPS_PORT), path, path + query)
 
 
-@dataclass(frozen=True)
-class UrlAllowList:
-    """Which URLs may be read: entries are a host, or `*.` and what it ends in, each with `:port` where it is not 443,
-    and with a path that ends at a slash, where not all of the host's may be read."""
-
-    entries: tuple[str, ...]
-
-    def check(self, target: UrlTarget) -> None:
-        """Raise `Forbidden` unless an entry covers the URL."""
-        if not self.entries:
-            raise Forbidden("reading from URLs is off here; the operator allows hosts with SG_URL_ALLOW")
-        if any(segment in (".", "..") for segment in re.split(r"[/\\]", unquote(target.path))):
-            raise Forbidden("URLs with '.' or '..' segments are not read")
-        if not any(_covers(entry, target) for entry in self.entries):
-            raise Forbidden(f"{target} is outside the hosts and paths that SG_URL_ALLOW lists")
-
-
 def _covers(entry: str, target: UrlTarget) -> bool:
     place, _, prefix = entry.partition("/")
     name, _, port = place.lower().partition(":")
@@ -98,6 +81,8 @@ class UrlSource:
     """Downloads allowed URLs into local files. Proxies of the environment are not used, nor cookies, nor credentials.
 
     Args:
+        allow: entries that cover what may be read: a host, or `*.` and what it ends in, each with `:port` where it is
+            not 443, and with a path that ends at a slash, where not all of the host's may be read.
         stall_seconds: longest silence of a host.
         rule: which addresses a host may have.
         resolver: what they are.
@@ -106,7 +91,7 @@ class UrlSource:
 
     def __init__(
         self,
-        allow: UrlAllowList,
+        allow: Sequence[str],
         max_bytes: int,
         stall_seconds: float,
         *,
@@ -123,7 +108,16 @@ class UrlSource:
 
     def check(self, url: str) -> None:
         """Whether the URL may be read (raises MalformedRequest, Forbidden)."""
-        self._allow.check(UrlTarget.parse(url))
+        self._check(UrlTarget.parse(url))
+
+    def _check(self, target: UrlTarget) -> None:
+        """Raise `Forbidden` unless an entry covers the URL."""
+        if not self._allow:
+            raise Forbidden("reading from URLs is off here; the operator allows hosts with SG_URL_ALLOW")
+        if any(segment in (".", "..") for segment in re.split(r"[/\\]", unquote(target.path))):
+            raise Forbidden("URLs with '.' or '..' segments are not read")
+        if not any(_covers(entry, target) for entry in self._allow):
+            raise Forbidden(f"{target} is outside the hosts and paths that SG_URL_ALLOW lists")
 
     def fetch(self, url: str, path: Path, job: Job) -> None:
         """Write what lies there to `path`. Up to three redirects are followed, each held to the same rules.
@@ -139,7 +133,7 @@ class UrlSource:
             for _ in range(MAX_REDIRECTS + 1):
                 job.check()
                 target = UrlTarget.parse(url)
-                self._allow.check(target)
+                self._check(target)
                 try:
                     moved = self._read(pool, target, path, job)
                 except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:

@@ -36,7 +36,7 @@ class WorkerHost(ServiceHost):
 
     def __init__(self, service: AnalyzerService, settings: ServiceSettings, queue_url: str) -> None:
         super().__init__(service, settings)
-        self.worker_metrics = WorkerMetrics(self.metrics.registry)
+        self.worker_metrics = WorkerMetrics(self.metrics)
         queue = SqsQueue(queue_url, settings.queue_visibility_seconds, settings.queue_wait_seconds, self._count_error)
         tasks = StepFunctionsTasks(self._count_error)
         self._deliveries = Deliveries(queue, tasks, settings, self.worker_metrics)
@@ -134,7 +134,7 @@ class WorkerHost(ServiceHost):
                 return failure
         except Exception as error:
             log.exception("unexpected failure of a slot")
-            return UnexpectedFailure(error)
+            return UnexpectedFailure.of(error)
         finally:
             request_id.reset(token)
 
@@ -148,7 +148,7 @@ class WorkerHost(ServiceHost):
                 failures.append(error)
             except Exception as error:
                 log.exception("unexpected failure", extra={"object": str(work.target)})
-                failures.append(UnexpectedFailure(error))
+                failures.append(UnexpectedFailure.of(error))
         return next((error for error in failures if error.retryable), failures[0] if failures else None)
 
     def _answer(self, delivery: Delivery, work: Work, slot: Slot, judge: Judge) -> None:

@@ -80,11 +80,12 @@ class Judge:
     def _result(self, version: S3Version, name: ResultName, slot: Slot) -> tuple[ResultOutcome, Result]:
         """A new result, also where the file can't be judged."""
         try:
-            return ResultOutcome.SUCCEEDED, Result.judged(version, self._analyse(version, name, slot))
+            with self._host.metrics.counting_failure():
+                report = self._analyse(version, name, slot)
+            return ResultOutcome.SUCCEEDED, Result.judged(version, report)
         except (Forbidden, NotFound):
             raise
         except ServiceError as error:
-            self._host.metrics.analyses.labels(error.code).inc()
             if error.retryable:
                 raise
             missing = isinstance(error, MissingStream)
