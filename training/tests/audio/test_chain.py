@@ -57,6 +57,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert counts == len(recipe.load().prepare.copies)
     text, seeds = re.subn(r"^seeds = \d+", "seeds = 2", text, flags=re.MULTILINE)
     assert seeds == 1
+    assert "int8 = false" in text, "the path of a quantized variant is tried here alone"
+    text = text.replace("int8 = false", "int8 = true")
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
     path.write_text(text, encoding="utf-8")
     return path
