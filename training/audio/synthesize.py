@@ -208,6 +208,7 @@ def make_clips(samples: Sequence[Sample], out: Path, engines: Sequence[str], see
             )  # fmt: skip
     if len(engines) == len(ENGINES) and shutil.which("espeak-ng"):
         rows += _espeak_rows(out, folds.get("classic", 0), seed)
+    out.mkdir(parents=True, exist_ok=True)
     with (out / "manifest.tsv").open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
         writer.writerows([COLUMNS, *rows])
