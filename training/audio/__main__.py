@@ -60,9 +60,7 @@ def synthesize(options: argparse.Namespace) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     """Measure every clip and its varied copies, the same for both labels; what is measured is kept."""
-    measure_missing(
-        open_pool(options), front_graph(options.work, options.speaker or packaged_weights()), options.workers
-    )
+    measure_missing(open_pool(options), open_front(options), options.workers)
 
 
 def train(options: argparse.Namespace) -> None:

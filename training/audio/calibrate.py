@@ -25,8 +25,6 @@ from training.common.metrics import mean_fold_auc
 from training.common.scores import Scores, few_per_source
 
 CLIPS_PER_SOURCE = 4
-CALIBRATED = (CLEAN, TELEPHONE, *STREAMS)
-"""What calibrations are fitted under."""
 
 
 def measure(parts: Sequence[Scores], settings: Calibrate) -> VoiceCalibration:
@@ -63,7 +61,7 @@ def losses(fp32: FoldScores, other: FoldScores, scaling: PlattScaling) -> dict[s
 
 
 def fitted(scored: Mapping[str, Scores], settings: Calibrate) -> VoiceCalibration:
-    """The calibration for held-out scores under `CALIBRATED` conditions."""
+    """The calibration for held-out scores: clean, over a telephone line, and of every codec of `STREAMS`."""
     common = measure([scored[name] for name in (CLEAN, TELEPHONE)], settings)
     threshold, rate = common.thresholds.likely_deepfake, settings.false_alarm_rate
     codecs = [measure_codec(scored[name], stream, threshold, rate) for name, stream in STREAMS.items()]
@@ -80,7 +78,7 @@ def nested(scored: Mapping[str, Scores], settings: Calibrate) -> dict[int, Voice
 
 
 def held_out(samples: Sequence[Sample], model: Path, recipe: Recipe, work: Path) -> dict[str, FoldScores]:
-    """Scores under `CALIBRATED` conditions: codecs on some clips of every source."""
+    """What `fitted` needs: clean and over a telephone line, and codecs on some clips of every source."""
 
     def scored(of: Sequence[Sample], condition: str) -> FoldScores:
         return score(model, of, condition, folder=work / "scores", seed=recipe.seed)

@@ -41,7 +41,7 @@ def judge(pool: Pool, features: NDArray[np.float16], fold: int, members: Members
     for name, expert in recipe.mixture.experts.items():
         for condition in expert.judges:
             copies = [copy for copy, other in enumerate(met) if other == condition]
-            heard = torch.from_numpy(features[copies][:, rows]).float().flatten(0, 1)
+            heard = torch.from_numpy(features[np.ix_(copies, rows)]).float().flatten(0, 1)
             with torch.no_grad():
                 logits = members.experts[name](heard).double().numpy()
             judged[condition] = Judged(logits, np.tile(labels, len(copies)), np.tile(counts, len(copies)))
