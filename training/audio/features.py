@@ -26,7 +26,8 @@ def front_graph(work: Path, speaker: Path) -> Path:
     path = work / "features" / f"front_{key_of(RESOLUTIONS, digest(speaker))}.onnx"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_graph(Front(speaker), path, ["features"])
+        write_graph(Front(speaker), part := path.with_suffix(".part"), ["features"])
+        part.replace(path)
     return path
 
 

@@ -133,8 +133,7 @@ class JobStore:
         if self.find(identifier) is None:
             return False
         with _disk_errors():
-            self._open().execute("DELETE FROM jobs WHERE id = ?", (identifier,))
-        return True
+            return self._open().execute("DELETE FROM jobs WHERE id = ?", (identifier,)).rowcount > 0
 
     def sweep(self) -> None:
         """Forget jobs that have expired, and what is left on disk of others that were removed.
