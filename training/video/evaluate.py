@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from sg_common.bundle.calibration import Calibration, FaceCalibration
@@ -161,18 +162,22 @@ def fold_table(calls: Mapping[str, Called], points: Mapping[int, OperatingPoint]
     return table(header, rows)
 
 
-def shortcut_table(scores: ClipScores) -> str:
+def shortcut_table(scores: ClipScores, measured: Mapping[str, Mapping[Path, float]]) -> str:
     """What tells the labels apart without looking at a face, and how far the detector's logits follow it."""
+    stated = {
+        name: {s.path: float(s.fields[column]) for s in scores.samples if s.fields.get(column)}
+        for name, column in SHORTCUTS.items()
+    }
     rows: list[Row] = []
-    for name, column in SHORTCUTS.items():
-        known = scores.where(lambda s, c=column: bool(s.fields.get(c)))  # type: ignore[misc]
+    for name, values_of in {**stated, **measured}.items():
+        known = scores.where(lambda s, v=values_of: s.path in v)  # type: ignore[misc]
         if not known.samples:
             continue
-        values = np.array([float(s.fields[column]) for s in known.samples])
+        values = np.array([values_of[s.path] for s in known.samples])
         alone = auc(values, known.labels)
         genuine = known.labels == 0
         rows.append((name, max(alone, 1 - alone), rank_correlation(values[genuine], known.logits[genuine])))
-    return table(("known of the file", "AUC of it alone", "rank correlation with genuine clips' logits"), rows)
+    return table(("known of the clip", "AUC of it alone", "rank correlation with genuine clips' logits"), rows)
 
 
 def pairs_text(scores: ClipScores) -> str:
@@ -225,8 +230,8 @@ def policy_table(calibration: Calibration) -> str:
     return table(header, rows)
 
 
-def figures(conditions: Conditions, shipped: FaceCalibration) -> str:
-    """All tables of the card, as Markdown."""
+def figures(conditions: Conditions, shipped: FaceCalibration, measured: Mapping[str, Mapping[Path, float]]) -> str:
+    """All tables of the card, as Markdown; ``measured`` of clips, by name, may be shortcuts."""
     points = nested_points(conditions)
     calls = nested(conditions, points)
     flattered = {name: at_shipped(scores, shipped) for name, scores in conditions.items()}
@@ -244,7 +249,7 @@ def figures(conditions: Conditions, shipped: FaceCalibration) -> str:
         "### By size of the face, all conditions", size_table(calls),
         "### Families of fakes", family_table(calls),
         "### Folds", fold_table(calls, points),
-        "### Shortcuts, clips as found", shortcut_table(calls[AS_FOUND].scores),
+        "### Shortcuts, clips as found", shortcut_table(calls[AS_FOUND].scores, measured),
         pairs_text(calls[AS_FOUND].scores),
     ]  # fmt: skip
     return "\n\n".join(filter(None, parts))

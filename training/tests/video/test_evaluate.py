@@ -41,7 +41,7 @@ def test_every_table_is_there_with_its_rates() -> None:
     shipped = FaceCalibration(
         temperature=1.0, bias=0.0, thresholds=Thresholds(likely_authentic=0.0002, likely_deepfake=0.9999)
     )
-    text = figures(conditions, shipped)
+    text = figures(conditions, shipped, {})
     assert "100 genuine clips of 25 sources and 100 fakes of 25 methods" in text
     nested, _, flattered = text.split("### ")[1:4]
     assert f"| {AS_FOUND} | 100.0% / 100.0% |" in nested
@@ -54,7 +54,11 @@ def test_every_table_is_there_with_its_rates() -> None:
 def test_shortcuts_and_pairs_stand_beside() -> None:
     scores = clips()
     samples = [replace(s, fields={"fps": str(25 + s.label)}) for s in scores.samples]
-    assert "| frames per second | 1.000 | nan |" in shortcut_table(replace(scores, samples=tuple(samples)))
+    moved = {s.path: float(-s.label) for s in samples[:150]}
+    text = shortcut_table(replace(scores, samples=tuple(samples)), {"movement": moved})
+    assert "| frames per second | 1.000 | nan |" in text
+    assert "| movement | 1.000 | nan |" in text
+    assert "bit rate" not in text
     assert pairs_text(scores) == ""
     for i in (0, 100):
         samples[i] = replace(samples[i], source=PAIRED[i // 100], fields={"source_path": "a.mp4"})
@@ -81,7 +85,7 @@ def test_a_bundle_is_calibrated_at_every_policy(tmp_path: Path) -> None:
     points = list(calibration.operating_points.values())
     assert [p.likely_deepfake for p in points] == sorted((p.likely_deepfake for p in points), reverse=True)
     assert [p.detection_rate for p in points] == sorted(p.detection_rate for p in points)
-    assert "| high_recall |" in figures(conditions, calibration)
+    assert "| high_recall |" in figures(conditions, calibration, {})
 
 
 def test_thresholds_as_probabilities_call_no_more_than_the_logits_they_stand_for() -> None:
