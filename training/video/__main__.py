@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 import torch
 from sg_common.bundle.spec import FaceSpec, read_task
@@ -31,32 +30,30 @@ from training.video.train import members_path, train_members
 
 
 def prepared(options: argparse.Namespace) -> Prepared:
-    """The statistics of all clips and their copies, and of photographs."""
+    """The statistics of all clips and their copies."""
     torch.set_num_threads(1)
-    recipe = recipes.load(options.recipe)
     preparer = Preparer(RegionStatistics(required_imagenet_weights()), options.work / "statistics")
-    return prepare_clips(options.data, options.photographs, recipe.copies, recipe.photographs.left_out, preparer)
+    return prepare_clips(options.data, recipes.load(options.recipe).copies, preparer)
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Read a few frames of every clip, as found and as real codecs leave it, and photographs; what was read is kept."""
+    """Read a few frames of every clip, as found and as real codecs leave it; what was read is kept."""
     done = prepared(options)
-    stills = len(done.samples) - done.clips
-    print(f"{done.clips} clips and {stills} photographs, {len(done.owner)} frames with a face")
+    print(f"{len(done.samples)} clips, {len(done.owner)} frames with a face")
 
 
 def train(options: argparse.Namespace) -> None:
     """Train the recipe's members on the clips' statistics."""
     weights, clips, recipe = required_imagenet_weights(), prepared(options), recipes.load(options.recipe)
-    path = members_path(options.work, clips, recipe, weights)
-    train_members(clips, recipe, path)
+    path = members_path(options.work, clips, recipe.held_out, recipe.kernel, weights)
+    train_members(clips, recipe.held_out, recipe.kernel, path)
     print(path)
 
 
 def export(options: argparse.Namespace) -> None:
     """Join the members in one graph and write the bundle around it, with a neutral calibration."""
     weights, clips, recipe = required_imagenet_weights(), prepared(options), recipes.load(options.recipe)
-    members, held_out = load_members(members_path(options.work, clips, recipe, weights))
+    members, held_out = load_members(members_path(options.work, clips, recipe.held_out, recipe.kernel, weights))
     views = golden_views(clips.samples)
     print(export_bundle(members, held_out, views, recipe=recipe, work=options.work, out=options.bundle))
 
@@ -97,14 +94,9 @@ def evaluate(options: argparse.Namespace) -> None:
 def commands() -> Commands:
     """The command line."""
     made = Commands("video", recipes.DEFAULT)
-    for parser in (made.add(prepare), made.add(train), made.add(export, bundle=True)):
-        parser.add_argument(
-            "--photographs",
-            type=Path,
-            action="append",
-            default=[],
-            help="a folder with a manifest.tsv of photographs that are learned from as well; repeatable",
-        )
+    made.add(prepare)
+    made.add(train)
+    made.add(export, bundle=True)
     clips = [made.add(command, bundle=True) for command in (judge, calibrate, evaluate)]
     for parser in clips:
         parser.add_argument(

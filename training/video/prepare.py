@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -41,15 +41,13 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Frames of clips and of their copies, and photographs.
+    """Frames of clips and of their copies.
 
-    ``statistics`` float16 [R, D] are frames', ``owner`` [R] is each frame's clip or photograph among ``samples``, of
-    which the first ``clips`` are clips; the first ``found`` frames are of clips as found. ``key`` changes with all that
-    was read.
+    ``statistics`` float16 [R, D] are frames', ``owner`` [R] is each frame's clip among ``samples``; the first ``found``
+    frames are of clips as found. ``key`` changes with all that was read.
     """
 
     samples: list[Sample]
-    clips: int
     statistics: npt.NDArray[np.float16]
     owner: npt.NDArray[np.int64]
     key: str
@@ -66,7 +64,7 @@ class Prepared:
 
 
 def frames_of(path: Path) -> Iterator[Pixels]:
-    """`FRAMES` evenly spread frames of a clip, uint8 [H, W, 3] RGB; fewer of a shorter one, one of a photograph.
+    """`FRAMES` evenly spread frames of a clip, uint8 [H, W, 3] RGB; fewer of a shorter one.
 
     Raises:
         av.FFmpegError: it cannot be decoded.
@@ -143,28 +141,19 @@ def golden_views(samples: Sequence[Sample], detector: Path = DETECTOR) -> Pixels
     raise ValueError("no clip shows a face in every frame")
 
 
-def prepare(
-    corpora: Sequence[Path], photographs: Sequence[Path], copies: int, left_out: Collection[str], preparer: Preparer
-) -> Prepared:
-    """Read every clip of the corpora as found, as many recompressed ``copies`` of it, and photographs as found, without
-    the families ``left_out``; says how far it is."""
-    clips = read_corpora(corpora)
-    stills = [sample for sample in read_corpora(photographs) if sample.family not in left_out]
+def prepare(corpora: Sequence[Path], copies: int, preparer: Preparer) -> Prepared:
+    """Read every clip of the corpora as found, and as many recompressed ``copies`` of it; says how far it is."""
+    samples = read_corpora(corpora)
     parts: list[npt.NDArray[np.float16]] = []
     owner: list[int] = []
-
-    def read(samples: Sequence[Sample], first: int, copy: int, what: str) -> None:
-        for i, sample in enumerate(samples, start=1):
+    found = 0
+    for copy in range(1 + copies):
+        for i, sample in enumerate(samples):
             parts.append(preparer.read(sample.path, copy))
-            owner.extend([first + i - 1] * len(parts[-1]))
-            if i % 100 == 0 or i == len(samples):
-                log(f"{what}: {i} of {len(samples)}")
-
-    read(clips, 0, 0, "clips")
-    found = len(owner)
-    for copy in range(1, 1 + copies):
-        read(clips, 0, copy, f"clips, copy {copy}")
-    read(stills, len(clips), 0, "photographs")
-    samples = clips + stills
-    key = key_of(preparer.key, copies, len(clips), [digest(sample.path) for sample in samples])
-    return Prepared(samples, len(clips), np.concatenate(parts), np.array(owner, np.int64), key, found)
+            owner += [i] * len(parts[-1])
+            if (i + 1) % 100 == 0 or i + 1 == len(samples):
+                log(f"copy {copy}: {i + 1} of {len(samples)} clips")
+        if copy == 0:
+            found = len(owner)
+    key = key_of(preparer.key, copies, [digest(sample.path) for sample in samples])
+    return Prepared(samples, np.concatenate(parts), np.array(owner, np.int64), key, found)

@@ -23,15 +23,6 @@ class Ridge:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Photographs:
-    """How photographs are learned from beside clips: one has the ``weight`` of so many clips, and some families are
-    ``left_out``."""
-
-    weight: float
-    left_out: tuple[str, ...]
-
-
-@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """Everything that decides what is made. ``copies``: how often every clip is recompressed besides; ``held_out``: the
     folds that each member never sees."""
@@ -40,7 +31,6 @@ class Recipe:
     aggregation: Aggregation
     held_out: tuple[tuple[int, ...], ...]
     copies: int
-    photographs: Photographs
     kernel: Ridge
 
 

@@ -16,7 +16,7 @@ from training.common.content import digest, key_of
 from training.common.manifest import Sample, sampling_weights
 from training.video.kernel import LandmarkKernel
 from training.video.prepare import Prepared
-from training.video.recipe import Recipe, Ridge
+from training.video.recipe import Ridge
 
 BATCH = 256
 JITTER = 1e-4
@@ -37,17 +37,6 @@ def source_evened(samples: Sequence[Sample], owner: npt.NDArray[np.int64]) -> Te
     return torch.tensor([each[i] for i in owner.tolist()], dtype=torch.float64)
 
 
-def weighed(prepared: Prepared, owner: npt.NDArray[np.int64], photographs: float) -> Tensor:
-    """`source_evened` weights [R] of frames, of clips and of photographs by themselves; a photograph counts as so many
-    clips."""
-    clips = owner < prepared.clips
-    weights = torch.empty(len(owner), dtype=torch.float64)
-    for rows, each in ((clips, 1.0), (~clips, photographs)):
-        if rows.any():
-            weights[torch.from_numpy(rows)] = each * source_evened(prepared.samples, owner[rows])
-    return weights
-
-
 def landmark_clips(samples: Sequence[Sample], count: int) -> list[int]:
     """So many clips, of every source about as many as of any other of its label."""
     usable = [i for i, sample in enumerate(samples) if sample.fold >= 0]
@@ -60,28 +49,27 @@ class Likenesses:
     """All frames' likeness to landmarks: the mean statistics of some clips, as found."""
 
     def __init__(self, prepared: Prepared, recipe: Ridge) -> None:
-        self._prepared, self.samples, self.owner = prepared, prepared.samples, prepared.owner
+        self.samples, self.owner = prepared.samples, prepared.owner
         statistics = torch.from_numpy(prepared.statistics)
-        marks = landmark_clips(self.samples[: prepared.clips], recipe.landmarks)
-        of_clip = {i: rows for i in marks if (rows := prepared.as_found(i))}
+        of_clip = {i: rows for i in landmark_clips(self.samples, recipe.landmarks) if (rows := prepared.as_found(i))}
         self.clips = list(of_clip)
         self.kernel = LandmarkKernel(len(of_clip), statistics.shape[1])
-        means = torch.stack([statistics[rows].float().mean(0) for rows in of_clip.values()])
-        self.kernel.fit(means, recipe.sharpness)
+        marks = torch.stack([statistics[rows].float().mean(0) for rows in of_clip.values()])
+        self.kernel.fit(marks, recipe.sharpness)
         self.of_frames = torch.cat(
             [self.kernel(statistics[i : i + BATCH].float()) for i in range(0, len(statistics), BATCH)]
         ).double()
-        self.of_landmarks = self.kernel(means).double()
+        self.of_landmarks = self.kernel(marks).double()
 
-    def member(self, held_out: Sequence[int], ridge: float, photographs: float) -> tuple[Tensor, float]:
-        """Weights [L] and bias of a member; a photograph counts as so many clips.
+    def member(self, held_out: Sequence[int], ridge: float) -> tuple[Tensor, float]:
+        """Weights [L] and bias of a member.
 
         Kernel ridge regression in the span of landmarks (Rudi et al., "Less is More: Nystrom Computational
         Regularization", NIPS 2015) on the labels -1 and 1. Landmarks of clips that it must not see weigh nothing.
         """
         rows = np.flatnonzero([may_see(self.samples[i], held_out) for i in self.owner.tolist()])
         marks = torch.tensor([i for i, clip in enumerate(self.clips) if may_see(self.samples[clip], held_out)])
-        weights = weighed(self._prepared, self.owner[rows], photographs)
+        weights = source_evened(self.samples, self.owner[rows])
         labels = torch.tensor([2.0 * self.samples[i].label - 1 for i in self.owner[rows].tolist()]).double()
         share = weights / weights.sum()
         alike = self.of_frames[rows][:, marks]
@@ -95,20 +83,21 @@ class Likenesses:
         return found, float(level - centre @ solved)
 
 
-def members_path(work: Path, prepared: Prepared, recipe: Recipe, weights: Path) -> Path:
+def members_path(
+    work: Path, prepared: Prepared, held_out: Sequence[Sequence[int]], recipe: Ridge, weights: Path
+) -> Path:
     """Where the trained members lie: another file for other clips, labels, folds, backbones or recipes."""
-    decisive = (recipe.held_out, recipe.kernel, recipe.photographs.weight)
-    return work / f"members_{key_of(prepared.full_key, decisive, digest(weights))}.pt"
+    return work / f"members_{key_of(prepared.full_key, held_out, recipe, digest(weights))}.pt"
 
 
 @torch.inference_mode()
-def train_members(prepared: Prepared, recipe: Recipe, path: Path) -> None:
+def train_members(prepared: Prepared, held_out: Sequence[Sequence[int]], recipe: Ridge, path: Path) -> None:
     """Train a member for each group of held-out folds and write them all."""
-    likenesses = Likenesses(prepared, recipe.kernel)
-    heads = [likenesses.member(folds, recipe.kernel.ridge, recipe.photographs.weight) for folds in recipe.held_out]
+    likenesses = Likenesses(prepared, recipe)
+    heads = [likenesses.member(folds, recipe.ridge) for folds in held_out]
     log(f"{len(heads)} members on {len(likenesses.clips)} landmarks and {len(prepared.owner)} frames")
     state = {
-        "held_out": [list(folds) for folds in recipe.held_out],
+        "held_out": [list(folds) for folds in held_out],
         "kernel": likenesses.kernel.state_dict(),
         "heads": {
             "weight": torch.stack([weights for weights, _ in heads]).float(),

@@ -1,18 +1,16 @@
 # Training of the video detector. Everything made on the way lies in the cache, never in the checkout.
 
 VIDEO_CLIPS ?= $(DATA)/clips
-VIDEO_PHOTOGRAPHS ?= $(DATA)/video
 VIDEO_BUNDLE ?= models/video
 VIDEO := $(PYTHON_TRAINING) -m training.video
 # May name several folders.
 VIDEO_DATA = $(VIDEO_CLIPS:%=--data %)
-VIDEO_LEARNED = $(VIDEO_DATA) $(VIDEO_PHOTOGRAPHS:%=--photographs %)
 VIDEO_JUDGED = $(VIDEO_DATA) --bundle $(VIDEO_BUNDLE)
 
-train-video:  ## train the video detector on $(DATA)/clips and $(DATA)/video, and write models/video (an hour or two; goes on where it was stopped)
-	$(VIDEO) prepare $(VIDEO_LEARNED)
-	$(VIDEO) train $(VIDEO_LEARNED)
-	$(VIDEO) export $(VIDEO_LEARNED) --bundle $(VIDEO_BUNDLE)
+train-video:  ## train the video detector on $(DATA)/clips and write models/video (an hour or two; goes on where it was stopped)
+	$(VIDEO) prepare $(VIDEO_DATA)
+	$(VIDEO) train $(VIDEO_DATA)
+	$(VIDEO) export $(VIDEO_JUDGED)
 	$(VIDEO) calibrate $(VIDEO_JUDGED)
 	$(VIDEO) evaluate $(VIDEO_JUDGED) --write
 

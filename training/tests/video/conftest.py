@@ -72,21 +72,3 @@ def write_corpus(folder: Path, frames: int = 6) -> Path:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the drawn corpus."""
     return write_corpus(tmp_path_factory.mktemp("corpus"))
-
-
-@pytest.fixture(scope="session")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of drawn photographs of two folds: a genuine and a made one each, and a restored one."""
-    folder, rng = tmp_path_factory.mktemp("photographs"), np.random.default_rng(1)
-    lines = ["path\tlabel\tmethod_or_source\tfamily\tfold"]
-    for name, label, family, fold in (
-        ("a", "real", "img", 1),
-        ("b", "fake", "synth", 1),
-        ("c", "real", "img", 2),
-        ("d", "fake", "synth", 2),
-        ("e", "fake", "restore", 1),
-    ):
-        cv2.imwrite(str(folder / f"{name}.jpg"), draw_face(rng)[..., ::-1])
-        lines.append(f"{name}.jpg\t{label}\tphoto_{name}\t{family}\t{fold}")
-    (folder / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder

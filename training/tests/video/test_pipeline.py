@@ -19,7 +19,7 @@ from training.video.export import alone, export, run, unseen
 from training.video.kernel import LandmarkKernel, load_members
 from training.video.prepare import FRAMES, Prepared, Preparer, golden_views, prepare
 from training.video.regions import ZOOMS, RegionStatistics, Zoom, blur_matrix, region_weights, residual_of
-from training.video.train import Likenesses, landmark_clips, may_see, source_evened, train_members, weighed
+from training.video.train import Likenesses, landmark_clips, may_see, source_evened, train_members
 
 DETECTOR = Path(__file__).resolve().parents[3] / "models/face_detector"
 SHIPPED = recipe.load()
@@ -33,14 +33,14 @@ def preparer(tmp_path_factory: pytest.TempPathFactory) -> Preparer:
 
 
 @pytest.fixture(scope="module")
-def prepared(corpus: Path, photographs: Path, preparer: Preparer) -> Prepared:
-    return prepare([corpus], [photographs], SMALL.copies, SMALL.photographs.left_out, preparer)
+def prepared(corpus: Path, preparer: Preparer) -> Prepared:
+    return prepare([corpus], SMALL.copies, preparer)
 
 
 @pytest.fixture(scope="module")
 def trained(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("trained") / "members.pt"
-    train_members(prepared, SMALL, path)
+    train_members(prepared, SMALL.held_out, SMALL.kernel, path)
     return path
 
 
@@ -54,38 +54,13 @@ def bundle(prepared: Prepared, trained: Path, preparer: Preparer, tmp_path_facto
 
 
 def test_every_clip_is_read_as_found_and_recompressed(prepared: Prepared, preparer: Preparer) -> None:
-    assert prepared.clips == 10
+    assert len(prepared.samples) == 10
     assert prepared.statistics.shape[1] == len(ZOOMS) * preparer.statistics.size
     assert np.bincount(prepared.owner).max() == FRAMES * (1 + SMALL.copies)
     assert prepared.found > 8 * FRAMES
     rows = prepared.as_found(3)
     assert len(rows) == FRAMES
     assert max(rows) < prepared.found
-
-
-def test_photographs_are_read_once_as_they_are_without_what_is_left_out(prepared: Prepared) -> None:
-    stills = prepared.samples[prepared.clips :]
-    assert [s.path.stem for s in stills] == ["a", "b", "c", "d"]
-    owners = prepared.owner[prepared.owner >= prepared.clips]
-    assert owners.tolist() == [10, 11, 12, 13]
-    assert (prepared.owner[: prepared.found] < prepared.clips).all()
-
-
-def test_photographs_weigh_what_the_recipe_says_and_are_no_landmarks(prepared: Prepared) -> None:
-    weights = weighed(prepared, prepared.owner, 0.25).numpy()
-    assert weights[prepared.owner < 10].sum() == pytest.approx(len(set(prepared.owner[prepared.owner < 10].tolist())))
-    assert weights[prepared.owner >= 10].tolist() == [0.25] * 4
-    likenesses = Likenesses(prepared, SMALL.kernel)
-    assert max(likenesses.clips) < prepared.clips
-    with_them, without = likenesses.member((0,), 0.3, 0.5), likenesses.member((0,), 0.3, 1e-9)
-    assert not torch.allclose(with_them[0], without[0])
-
-
-def test_a_photograph_of_a_held_out_fold_is_not_learned_from(prepared: Prepared) -> None:
-    hidden = [replace(s, label=1 - s.label) if s.fold == 2 and i >= 10 else s for i, s in enumerate(prepared.samples)]
-    first = Likenesses(prepared, SMALL.kernel).member((2,), 0.3, 0.5)
-    again = Likenesses(replace(prepared, samples=hidden), SMALL.kernel).member((2,), 0.3, 0.5)
-    torch.testing.assert_close(first[0], again[0])
 
 
 def test_what_was_read_is_kept_by_content(corpus: Path, preparer: Preparer, tmp_path: Path) -> None:
@@ -107,18 +82,17 @@ def test_a_member_never_sees_its_held_out_folds(prepared: Prepared) -> None:
     assert not may_see(replace(sample, fold=-1), [])
     hidden = {i for i, s in enumerate(prepared.samples) if s.fold in (2, 4)}
     flipped = [replace(s, label=1 - s.label) if i in hidden else s for i, s in enumerate(prepared.samples)]
-    weights, bias = Likenesses(prepared, SMALL.kernel).member((2, 4), 0.3, 0.5)
+    weights, bias = Likenesses(prepared, SMALL.kernel).member((2, 4), 0.3)
     likenesses = Likenesses(replace(prepared, samples=flipped), SMALL.kernel)
-    again, same = likenesses.member((2, 4), 0.3, 0.5)
+    again, same = likenesses.member((2, 4), 0.3)
     torch.testing.assert_close(weights, again)
     assert bias == pytest.approx(same)
     assert (weights[[i for i, clip in enumerate(likenesses.clips) if clip in hidden]] == 0).all()
 
 
 def test_sources_count_alike(prepared: Prepared) -> None:
-    clips = prepared.samples[: prepared.clips]
-    samples = [replace(s, source="one" if s.fold < 3 else s.source) for s in clips if not s.label]
-    samples += [s for s in clips if s.label]
+    samples = [replace(s, source="one" if s.fold < 3 else s.source) for s in prepared.samples if not s.label]
+    samples += [s for s in prepared.samples if s.label]
     owner = np.repeat(np.arange(10), 2)
     weights = source_evened(samples, owner).numpy().reshape(10, 2).sum(1)
     assert weights.sum() == pytest.approx(10)
@@ -129,7 +103,7 @@ def test_sources_count_alike(prepared: Prepared) -> None:
 
 def test_members_learn_their_own_clips(prepared: Prepared, trained: Path) -> None:
     likenesses = Likenesses(prepared, SMALL.kernel)
-    weights, bias = likenesses.member((2, 4), SMALL.kernel.ridge, SMALL.photographs.weight)
+    weights, bias = likenesses.member((2, 4), SMALL.kernel.ridge)
     logits = (likenesses.of_frames @ weights + bias).numpy()
     labels = np.array([prepared.samples[i].label for i in prepared.owner])
     seen = np.isin([prepared.samples[i].fold for i in prepared.owner], (0, 1, 3))
