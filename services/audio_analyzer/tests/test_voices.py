@@ -44,12 +44,16 @@ def test_a_made_voice_among_genuine_ones_is_found_in_its_place(first: int, count
     assert judge(logits, 50, 30, BY_STRETCHES).probability == stretch.probability > whole
 
 
-def test_a_run_that_does_not_count_still_keeps_its_voice_from_being_cleared() -> None:
+def test_a_doubtful_run_keeps_its_voice_from_being_cleared() -> None:
     logits = genuine(30)
     logits[11:14] += 1.4
-    judgement = judge(logits, 50, 30, BY_STRETCHES)
-    assert not judgement.stretches
-    assert judge(logits, 50, 30, WHOLE).probability < judgement.probability == strength(logits, 30, STRETCHES) < NAMED
+    whole, run = judge(logits, 50, 30, WHOLE).probability, strength(logits, 30, STRETCHES)
+    for doubtful, probability in ((run, run), (run + 0.001, whole)):
+        parts = STRETCHES.model_copy(update={"doubtful": doubtful})
+        judgement = judge(logits, 50, 30, WHOLE.model_copy(update={"stretches": parts}))
+        assert not judgement.stretches
+        assert judgement.probability == probability
+    assert whole < run < NAMED
 
 
 def test_a_voice_that_is_made_throughout_is_one_stretch() -> None:

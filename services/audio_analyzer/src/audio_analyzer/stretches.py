@@ -9,10 +9,10 @@ import numpy.typing as npt
 from sg_common.bundle.calibration import Logits, StretchCalibration
 
 NAMED = 0.5
-"""Probability from which a stretch counts: as likely made as not."""
+"""Probability from which a stretch is named: as likely made as not."""
 MOST = 10
 """Stretches of a voice that are named."""
-CONTRAST = 2.5
+CONTRAST = 3.0
 """Standard deviations by which a stretch must stand out from the rest of its voice; else the whole voice is named."""
 
 
@@ -35,12 +35,12 @@ def strongest(logits: Logits, of: int, calibration: StretchCalibration) -> float
 
 
 def strength(logits: Logits, of: int, calibration: StretchCalibration) -> float:
-    """The probability of the strongest run of windows, whether it counts or not; arguments as of `strongest`."""
+    """The probability of the strongest run of windows, whether it is named or not; arguments as of `strongest`."""
     return float(calibration.probability(strongest(logits, of, calibration)))
 
 
 def find_stretches(logits: Logits, of: int, calibration: StretchCalibration) -> list[Stretch]:
-    """The stretches of a voice that count, strongest first.
+    """The stretches of a voice that are named, strongest first.
 
     Args:
         logits: of the voice's judged windows in order, (N,), as the common calibration reads them.
