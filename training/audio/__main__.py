@@ -12,6 +12,7 @@ from sg_common.bundle.spec import VoiceSpec, read_task
 from training.audio import recipe as recipes
 from training.audio.calibrate import calibrate as calibrate_bundle
 from training.audio.calls import Hearing
+from training.audio.corpora import hold_out_voices
 from training.audio.evaluate import report
 from training.audio.experts import Checkpoints
 from training.audio.export import export as export_bundle
@@ -42,8 +43,9 @@ def corpora(options: argparse.Namespace) -> list[list[Sample]]:
 
 def open_pool(options: argparse.Namespace) -> Pool:
     """All corpora as one pool of clips and their copies."""
-    recipe = recipes.load(options.recipe)
-    return Pool([Corpus(samples, recipe.prepare, recipe.seed) for samples in corpora(options)])
+    recipe, found = recipes.load(options.recipe), corpora(options)
+    genuine = [sample for samples in found for sample in samples if not sample.label]
+    return Pool([Corpus(hold_out_voices(samples, genuine), recipe.prepare, recipe.seed) for samples in found])
 
 
 def open_front(options: argparse.Namespace) -> Path:

@@ -93,12 +93,13 @@ class Mixture:
 class Stretches:
     """Rates of held-out genuine recordings at which stretches are calibrated, and what a place more costs.
 
-    `named_rate`: with a stretch that counts; `false_alarm_rate`: called by it or as a whole; `chances`: see
-    `StretchCalibration`.
+    `named_rate`: with a stretch that is named; `false_alarm_rate`: called by it or as a whole; `doubtful_rate`: not
+    cleared for a run alone; `chances`: see `StretchCalibration`.
     """
 
     named_rate: float
     false_alarm_rate: float
+    doubtful_rate: float
     chances: float
 
 

@@ -71,7 +71,8 @@ def stretches(
     Args:
         as_found: genuine recordings, whose level and variances are measured.
         genuine: genuine recordings, a list a condition and length. Of each at most `named_rate` have a stretch that
-            counts, and at most `false_alarm_rate` come to `whole`'s threshold, by it or as a whole.
+            is named, at most `false_alarm_rate` come to `whole`'s threshold, by it or as a whole, and at most
+            `doubtful_rate` are not cleared for a doubtful run alone.
         whole: the calibration of whole voices.
         settings: the rates.
     """
@@ -85,24 +86,28 @@ def stretches(
         within=round(float(np.mean([logits.var(ddof=1) for logits in found])), 4),
         chances=settings.chances,
     )
-    threshold = whole.thresholds.likely_deepfake
-    named, called = [], []
-    for recordings in genuine:
-        values = np.asarray([evidence(recording, plain) for recording in recordings])
-        named.append(threshold_for_false_alarm(values, settings.named_rate))
+    limits, named, called, doubtful = whole.thresholds, [], [], []
+    runs = [np.asarray([evidence(recording, plain) for recording in recordings]) for recordings in genuine]
+    wholes = [np.asarray([by_whole(recording, whole) for recording in recordings]) for recordings in genuine]
+    for run, probability in zip(runs, wholes, strict=True):
+        named.append(threshold_for_false_alarm(run, settings.named_rate))
         # Those called as a whole count, whatever their stretches are worth; beyond the rate no stretch may call more.
-        wholes = np.asarray([by_whole(recording, whole) >= threshold for recording in recordings])
-        limit = threshold_for_false_alarm(np.where(wholes, np.inf, values), settings.false_alarm_rate)
-        called.append(min(limit, float(values[~wholes].max())) + ROUNDING)
+        over = probability >= limits.likely_deepfake
+        limit = threshold_for_false_alarm(np.where(over, np.inf, run), settings.false_alarm_rate)
+        called.append(min(limit, float(run[~over].max())) + ROUNDING)
+        lost = np.where(probability < limits.likely_authentic, run, run.min())
+        doubtful.append(threshold_for_false_alarm(lost, settings.doubtful_rate))
     least = max(named)
     most = max(least + 0.1, *called)
-    temperature = (most - least) / logit(threshold)
-    return plain.model_copy(
+    temperature = (most - least) / logit(limits.likely_deepfake)
+    fitted = plain.model_copy(
         update={
             "temperature": round(temperature, 4),
             "bias": float(np.floor(-1000 * least / temperature) / 1000),
         }
     )
+    from_here = float(fitted.probability(max(doubtful) + ROUNDING))
+    return fitted.model_copy(update={"doubtful": min(from_here, fitted.doubtful)})
 
 
 def evidence(recording: Recording, calibration: StretchCalibration) -> float:

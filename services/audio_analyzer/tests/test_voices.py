@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from audio_analyzer.scoring import ScoredWindow
-from audio_analyzer.stretches import MOST, find_stretches
+from audio_analyzer.stretches import MOST, NAMED, find_stretches, strength
 from audio_analyzer.voices import HeardVoice, judge, segments, suspicious_segments
 from sg_common.bundle.calibration import StretchCalibration, VoiceCalibration
 
@@ -42,6 +42,18 @@ def test_a_made_voice_among_genuine_ones_is_found_in_its_place(first: int, count
     assert abs(stretch.first - first) + abs(stretch.first + stretch.count - first - count) <= 1
     whole = judge(logits, 50, 30, WHOLE).probability
     assert judge(logits, 50, 30, BY_STRETCHES).probability == stretch.probability > whole
+
+
+def test_a_doubtful_run_keeps_its_voice_from_being_cleared() -> None:
+    logits = genuine(30)
+    logits[11:14] += 1.4
+    whole, run = judge(logits, 50, 30, WHOLE).probability, strength(logits, 30, STRETCHES)
+    for doubtful, probability in ((run, run), (run + 0.001, whole)):
+        parts = STRETCHES.model_copy(update={"doubtful": doubtful})
+        judgement = judge(logits, 50, 30, WHOLE.model_copy(update={"stretches": parts}))
+        assert not judgement.stretches
+        assert judgement.probability == probability
+    assert whole < run < NAMED
 
 
 def test_a_voice_that_is_made_throughout_is_one_stretch() -> None:

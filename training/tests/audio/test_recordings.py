@@ -23,7 +23,7 @@ from training.audio.recordings import (
     spaced,
     with_windows,
 )
-from training.audio.voices import evidence, stretches
+from training.audio.voices import by_whole, evidence, stretches
 from training.common.manifest import Sample
 
 RATE = 16000
@@ -129,15 +129,19 @@ def test_what_was_heard_is_read_back() -> None:
 
 def test_stretches_are_named_and_called_at_their_rates_at_every_length() -> None:
     parts = [genuine(200, windows, seed) for seed, windows in enumerate((20, 150))]
-    settings = Stretches(named_rate=0.16, false_alarm_rate=0.04, chances=0.3)
+    settings = Stretches(named_rate=0.16, false_alarm_rate=0.04, doubtful_rate=0.1, chances=0.3)
     made = stretches(parts[0], parts, COMMON, settings)
     assert made.level == pytest.approx(-0.7, abs=0.15)
     assert made.within == pytest.approx(0.16, abs=0.03)
     assert 0.15 < made.between < 0.4
-    named, called = [], []
+    named, called, lost = [], [], []
     for part in parts:
         found = np.asarray([made.probability(evidence(recording, made)) for recording in part])
         named.append((found >= 0.5).mean())
         called.append((found >= COMMON.thresholds.likely_deepfake).mean())
+        whole = np.asarray([by_whole(recording, COMMON) for recording in part])
+        lost.append(((whole < COMMON.thresholds.likely_authentic) & (found >= made.doubtful)).mean())
     assert max(named) == pytest.approx(0.16, abs=0.02)
     assert max(called) <= 0.041
+    assert made.doubtful < 0.5
+    assert max(lost) == pytest.approx(0.1, abs=0.011)

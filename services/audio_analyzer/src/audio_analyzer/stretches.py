@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 from sg_common.bundle.calibration import Logits, StretchCalibration
 
 NAMED = 0.5
-"""Probability from which a stretch counts: as likely made as not."""
+"""Probability from which a stretch is named: as likely made as not."""
 MOST = 10
 """Stretches of a voice that are named."""
 CONTRAST = 3.0
@@ -35,8 +34,13 @@ def strongest(logits: Logits, of: int, calibration: StretchCalibration) -> float
     )
 
 
+def strength(logits: Logits, of: int, calibration: StretchCalibration) -> float:
+    """The probability of the strongest run of windows, whether it is named or not; arguments as of `strongest`."""
+    return float(calibration.probability(strongest(logits, of, calibration)))
+
+
 def find_stretches(logits: Logits, of: int, calibration: StretchCalibration) -> list[Stretch]:
-    """The stretches of a voice that count, strongest first.
+    """The stretches of a voice that are named, strongest first.
 
     Args:
         logits: of the voice's judged windows in order, (N,), as the common calibration reads them.
@@ -48,26 +52,14 @@ def find_stretches(logits: Logits, of: int, calibration: StretchCalibration) -> 
     while waiting and len(found) < MOST:
         start, end = waiting.pop()
         part = logits[start:end]
-        probability = float(calibration.probability(strongest(part, of, calibration)))
+        probability = strength(part, of, calibration)
         if probability < NAMED:
             continue
         first, count = _place(part, calibration.within)
         found.append(Stretch(start + first, count, probability))
         rests = [(start, start + first), (start + first + count, end)]
         waiting += [(a, b) for a, b in rests if a < b]
-    return sorted(_joined(found), key=lambda stretch: (-stretch.probability, stretch.first))
-
-
-def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
-    """Stretches of which one ends where the next begins as one, in order."""
-    made: list[Stretch] = []
-    for stretch in sorted(stretches, key=lambda stretch: stretch.first):
-        if made and made[-1].first + made[-1].count == stretch.first:
-            before = made.pop()
-            probability = max(before.probability, stretch.probability)
-            stretch = Stretch(before.first, before.count + stretch.count, probability)  # noqa: PLW2901 - they are one
-        made.append(stretch)
-    return made
+    return sorted(found, key=lambda stretch: (-stretch.probability, stretch.first))
 
 
 def _place(logits: Logits, variance: float) -> tuple[int, int]:

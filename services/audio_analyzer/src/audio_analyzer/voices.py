@@ -12,13 +12,14 @@ from sg_common.bundle.calibration import Logits, VoiceCalibration
 from audio_analyzer.model import SAMPLE_RATE
 from audio_analyzer.report import Segment, SuspiciousSegment
 from audio_analyzer.scoring import ScoredWindow
-from audio_analyzer.stretches import NAMED, Stretch, find_stretches
+from audio_analyzer.stretches import NAMED, Stretch, find_stretches, strength
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A voice's probability: that of its whole speech, or of its most suspicious stretch where that is higher.
-    `stretches` count, strongest first; the whole voice is one where it has no parts to tell apart."""
+    """A voice's probability: that of its whole speech, or of its strongest run of windows where that is higher and at
+    least doubtful. `stretches` are named, strongest first; the whole voice is one where it has no parts to tell
+    apart."""
 
     probability: float
     stretches: Sequence[Stretch]
@@ -37,7 +38,9 @@ def judge(logits: npt.ArrayLike, speech_seconds: float, of: int, calibration: Vo
     whole = float(calibration.for_speech(speech_seconds).probability(calibration.aggregation(values)))
     parts = calibration.stretches if values.size > 1 else None
     found = [] if parts is None else find_stretches(values, of, parts)
-    probability = max([whole, *(stretch.probability for stretch in found)])
+    probability = whole
+    if parts is not None and (run := strength(values, of, parts)) >= parts.doubtful:
+        probability = max(whole, run)
     if probability >= NAMED and (parts is None or [stretch.count for stretch in found] == [values.size]):
         found = [Stretch(0, values.size, probability)]
     return Judgement(probability, found)

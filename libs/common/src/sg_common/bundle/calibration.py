@@ -125,6 +125,9 @@ class StretchCalibration(PlattScaling):
     between: float = Field(gt=0, description="variance of genuine recordings' mean logits")
     within: float = Field(gt=0, description="variance of windows' logits about their recording's mean")
     chances: float = Field(ge=0, description="logit by which e times as many places lower a stretch's evidence")
+    doubtful: float = Field(
+        default=0.5, ge=0, le=0.5, description="probability from which the strongest run counts for its voice"
+    )
 
     def evidence(self, means: npt.ArrayLike, windows: int, of: int) -> Logits:
         """The evidence of runs of so many windows out of `of`, by the runs' mean logits; same shape."""
