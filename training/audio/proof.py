@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from audio_analyzer.stretches import span
 from audio_analyzer.voices import judge
 from numpy.typing import NDArray
 from sg_common.bundle.calibration import VoiceCalibration
@@ -114,15 +115,14 @@ class Told:
 
 def tell(recording: Recording, calibration: VoiceCalibration, points: Thresholds) -> Told:
     """Judge a recording as the service does, at thresholds."""
-    best, named = 0.0, []
+    best = 0.0
+    named: list[tuple[int, float, float]] = []
     for channel, voice in enumerate(recording.voices):
         if not len(voice.logits) or voice.speech < SPANS[0][0]:
             continue
         judged = judge(voice.logits, voice.speech, recording.windows, calibration)
         best = max(best, judged.probability)
-        for stretch in judged.stretches:
-            last = stretch.first + stretch.count - 1
-            named.append((channel, float(voice.times[stretch.first, 0]), float(voice.times[last, 1])))
+        named += [(channel, *span(voice.times, stretch)) for stretch in judged.stretches]
     verdict = points.verdict(best)
     mean = np.concatenate([voice.logits for voice in recording.voices]).mean()
     before = calibration.thresholds.verdict(float(calibration.probability(mean)))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from audio_analyzer.scoring import ScoredWindow
-from audio_analyzer.stretches import MOST, NAMED, find_stretches, strength
+from audio_analyzer.stretches import MOST, NAMED, Stretch, find_stretches, span, strength
 from audio_analyzer.voices import HeardVoice, judge, segments, suspicious_segments
 from sg_common.bundle.calibration import StretchCalibration, VoiceCalibration
 
@@ -54,6 +54,23 @@ def test_a_doubtful_run_keeps_its_voice_from_being_cleared() -> None:
         assert not judgement.stretches
         assert judgement.probability == probability
     assert whole < run < NAMED
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "place"),
+    [(1, 2, (1.9, 6.1)), (0, 2, (0, 3.8)), (2, 3, (4, 12)), (3, 1, (6.1, 8)), (0, 5, (0, 12))],
+)
+def test_a_stretch_ends_half_way_to_the_next_window_and_within_its_own(
+    first: int, count: int, place: tuple[float, float]
+) -> None:
+    times = [(0, 2), (1.8, 3.8), (4, 6.4), (6, 8), (10, 12)]
+    found = span(times, Stretch(first, count, 0.9))
+    assert found == pytest.approx(place)
+
+
+def test_neighbouring_stretches_do_not_overlap() -> None:
+    times = [(1.8 * i, 1.8 * i + 2.7) for i in range(10)]
+    assert span(times, Stretch(2, 4, 0.9))[1] == pytest.approx(span(times, Stretch(6, 2, 0.8))[0])
 
 
 def test_a_voice_that_is_made_throughout_is_one_stretch() -> None:

@@ -62,6 +62,26 @@ def find_stretches(logits: Logits, of: int, calibration: StretchCalibration) -> 
     return sorted(found, key=lambda stretch: (-stretch.probability, stretch.first))
 
 
+def span(times: npt.ArrayLike, stretch: Stretch) -> tuple[float, float]:
+    """Where a stretch begins and ends.
+
+    Windows overlap, and the outermost ones of a stretch may hear its neighbours as well: it ends half way between the
+    middles of its last window and the next, but never outside its own windows.
+
+    Args:
+        times: start and end of each of the voice's windows, (N, 2).
+        stretch: some of these windows.
+    """
+    windows = np.asarray(times, np.float64)
+    last, middles = stretch.first + stretch.count - 1, windows.mean(1)
+    start, end = windows[stretch.first, 0], windows[last, 1]
+    if stretch.first > 0:
+        start = max(start, middles[stretch.first - 1 : stretch.first + 1].mean())
+    if last + 1 < len(windows):
+        end = min(end, middles[last : last + 2].mean())
+    return float(start), float(end)
+
+
 def _place(logits: Logits, variance: float) -> tuple[int, int]:
     """The run (first, count) whose mean stands out most from the rest (the likelihood ratio of one raised segment, as
     in circular binary segmentation, Olshen et al. 2004), or all where none does."""

@@ -12,7 +12,7 @@ from sg_common.bundle.calibration import Logits, VoiceCalibration
 from audio_analyzer.model import SAMPLE_RATE
 from audio_analyzer.report import Segment, SuspiciousSegment
 from audio_analyzer.scoring import ScoredWindow
-from audio_analyzer.stretches import NAMED, Stretch, find_stretches, strength
+from audio_analyzer.stretches import NAMED, Stretch, find_stretches, span, strength
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,20 @@ class HeardVoice:
 
 def suspicious_segments(voices: Sequence[HeardVoice]) -> list[SuspiciousSegment]:
     """The stretches of all voices, strongest first."""
-    made = [
-        SuspiciousSegment(
-            start=voice.windows[stretch.first].start / SAMPLE_RATE,
-            end=voice.windows[stretch.first + stretch.count - 1].end / SAMPLE_RATE,
-            channel=voice.channel,
-            voice=voice.number,
-            deepfake_probability=stretch.probability,
-        )
-        for voice in voices
-        for stretch in voice.judgement.stretches
-    ]
+    made = []
+    for voice in voices:
+        times = [(window.start / SAMPLE_RATE, window.end / SAMPLE_RATE) for window in voice.windows]
+        for stretch in voice.judgement.stretches:
+            start, end = span(times, stretch)
+            made.append(
+                SuspiciousSegment(
+                    start=start,
+                    end=end,
+                    channel=voice.channel,
+                    voice=voice.number,
+                    deepfake_probability=stretch.probability,
+                )
+            )
     return sorted(made, key=lambda segment: (-segment.deepfake_probability, segment.start))
 
 
