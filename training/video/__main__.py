@@ -24,7 +24,7 @@ from training.video.movement import movements
 from training.video.operating import judged
 from training.video.prepare import Prepared, Preparer, golden_views
 from training.video.prepare import prepare as prepare_clips
-from training.video.recompress import CONDITIONS
+from training.video.recompress import AS_FOUND, CONDITIONS
 from training.video.regions import RegionStatistics
 from training.video.train import members_path, train_members
 
@@ -85,7 +85,7 @@ def calibrate(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """Print every figure of the model card, and write them into it with --write."""
     found, calibration = judged(judged_clips(options)), read_task(options.bundle, FaceSpec).calibration
-    text = figures(found, calibration, movements(read_corpora(options.data), options.work / "movement"))
+    text = figures(found, calibration, movements(found[AS_FOUND].offered, options.work / "movement"))
     print(text)
     if options.write:
         write_figures(options.bundle / "MODEL_CARD.md", text)

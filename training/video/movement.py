@@ -29,12 +29,12 @@ def movement_of(clip: Path) -> npt.NDArray[np.float64]:
     """
     with av.open(str(clip)) as container:
         frames = [frame.to_ndarray(format="gray").astype(np.int16) for frame in container.decode(video=0)]
+    if len(frames) < 2:
+        return np.zeros(2)
     height, width = frames[0].shape
     middle, edge = np.zeros((height, width), np.bool_), np.ones((height, width), np.bool_)
     middle[height // 4 : -(height // 4), width // 4 : -(width // 4)] = True
     edge[height // EDGE : -(height // EDGE), width // EDGE : -(width // EDGE)] = False
-    if len(frames) < 2:
-        return np.zeros(2)
     firsts = np.unique(np.linspace(0, len(frames) - 2, PAIRS).astype(int)).tolist()
     steps = np.array([np.abs(frames[i + 1] - frames[i]) for i in firsts])
     return np.array([steps[:, middle].mean(), steps[:, edge].mean()])

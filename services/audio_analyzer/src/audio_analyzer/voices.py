@@ -37,10 +37,11 @@ def judge(logits: npt.ArrayLike, speech_seconds: float, of: int, calibration: Vo
     values: Logits = np.asarray(logits, np.float64)
     whole = float(calibration.for_speech(speech_seconds).probability(calibration.aggregation(values)))
     parts = calibration.stretches if values.size > 1 else None
-    found = [] if parts is None else find_stretches(values, of, parts)
-    probability = whole
-    if parts is not None and (run := strength(values, of, parts)) >= parts.doubtful:
-        probability = max(whole, run)
+    found, probability = [], whole
+    if parts is not None:
+        run = strength(values, of, parts)
+        found = find_stretches(values, of, parts) if run >= NAMED else []
+        probability = max(whole, run) if run >= parts.doubtful else whole
     if probability >= NAMED and (parts is None or [stretch.count for stretch in found] == [values.size]):
         found = [Stretch(0, values.size, probability)]
     return Judgement(probability, found)
