@@ -47,7 +47,7 @@ file's N windows has the evidence
     level + (mean logit - level) * sqrt((between + within) / (between + within / n)) - chances * log(N / n)
 
 and the probability sigmoid(evidence / temperature + bias). It counts for its voice from `doubtful` on and is named
-from 0.5 on; [audio.md](audio.md) says how.
+from 0.5 on, or from where the policy calls it if that is less; [audio.md](audio.md) says how.
 `python -m training.audio calls` measures both ([own-detector.md](own-detector.md)).
 
 **Faces.** `face_size` of a `face-manipulation` bundle takes out of each face's logit, before any are joined, how far it

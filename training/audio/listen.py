@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from audio_analyzer.sound import BANDS, Sounds, sound_of
 from audio_analyzer.speech import SpeechStream, VoiceActivity
 from audio_analyzer.windows import LONGEST_PAUSE_SECONDS, Windower
 from numpy.typing import NDArray
@@ -26,11 +27,13 @@ class Heard:
     Attributes:
         times: each window's start and end, seconds, (N, 2).
         fold_logits: of each window by the members that never saw a fold, (N, folds).
+        sounds: how each window sounds, (N, BANDS).
         speech: seconds of speech.
     """
 
     times: NDArray[np.float32]
     fold_logits: NDArray[np.float32]
+    sounds: Sounds
     speech: float
 
 
@@ -44,7 +47,7 @@ class Listener:
     def __init__(self, model: Path, voice_activity: Path) -> None:
         self._graph = session(model)
         self._voice_activity = VoiceActivity.load(voice_activity, Runtime(threads=1))
-        self.key = key_of(digest(model), digest(voice_activity / "model.json"))
+        self.key = key_of(digest(model), digest(voice_activity / "model.json"), BANDS)
         self._heard: dict[str, Heard] = {}
 
     def hear(self, samples: Waveform) -> Heard:
@@ -67,19 +70,20 @@ class Listener:
         return Heard(
             np.asarray(times, np.float32).reshape(-1, 2),
             np.concatenate(logits) if logits else np.zeros((0, 1), np.float32),
+            np.asarray([sound_of(w.samples) for w in windows], np.float32).reshape(-1, BANDS),
             stream.speech / SAMPLE_RATE,
         )
 
 
 def pack(channels: Sequence[Heard]) -> NDArray[np.float32]:
     """Channels as one array: a row a channel (its number, speech, windows), and a row a window (its channel's number,
-    start, end, logits)."""
+    start, end, sound, logits)."""
     folds = max((one.fold_logits.shape[1] for one in channels), default=0)
     rows = []
     for number, one in enumerate(channels):
-        rows.append([number, one.speech, len(one.times), *[0.0] * folds])
-        for (start, end), logits in zip(one.times, one.fold_logits, strict=True):
-            rows.append([number, start, end, *logits])
+        rows.append([number, one.speech, len(one.times), *[0.0] * (BANDS + folds)])
+        for (start, end), sound, logits in zip(one.times, one.sounds, one.fold_logits, strict=True):
+            rows.append([number, start, end, *sound, *logits])
     return np.asarray(rows, np.float32).reshape(len(rows), -1)
 
 
@@ -89,7 +93,7 @@ def unpack(rows: NDArray[np.float32]) -> list[Heard]:
     while place < len(rows):
         count = int(rows[place, 2])
         windows = rows[place + 1 : place + 1 + count]
-        made.append(Heard(windows[:, 1:3], windows[:, 3:], float(rows[place, 1])))
+        made.append(Heard(windows[:, 1:3], windows[:, 3 + BANDS :], windows[:, 3 : 3 + BANDS], float(rows[place, 1])))
         place += 1 + count
     return made
 

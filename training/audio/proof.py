@@ -120,7 +120,7 @@ def tell(recording: Recording, calibration: VoiceCalibration, points: Thresholds
     for channel, voice in enumerate(recording.voices):
         if not len(voice.logits) or voice.speech < SPANS[0][0]:
             continue
-        judged = judge(voice.logits, voice.speech, recording.windows, calibration)
+        judged = judge(voice.logits, voice.sounds, voice.speech, recording.windows, calibration)
         best = max(best, judged.probability)
         named += [(channel, *span(voice.times, stretch)) for stretch in judged.stretches]
     verdict = points.verdict(best)
@@ -207,6 +207,18 @@ def _told(recordings: Sequence[Recording], calibrations: Nested) -> list[Told]:
     return [tell(r, calibrations[r.fold], calibrations[r.fold].thresholds) for r in recordings]
 
 
+def sound_table(materials: Materials) -> str:
+    """How alike windows of one genuine voice sound that do not overlap, beside a synthetic voice's channel."""
+    rows: list[Row] = []
+    for condition, material in materials.items():
+        hosts = [call.voices[0].sounds for call in material.calls[max(INSERTS), "other channel"]]
+        changes = np.concatenate([sounds[2:] - sounds[:-2] for sounds in hosts]) / np.sqrt(2)
+        variances = np.linalg.eigvalsh(changes.T @ changes / len(changes))
+        independent = np.square(variances.sum()) / np.square(variances).sum()
+        rows.append((condition, len(changes), f"{np.sqrt(variances.mean()):.1f} dB", f"{independent:.1f}"))
+    return table(("condition", "pairs of windows", "standard deviation of a band", "independent bands"), rows)
+
+
 def speech_table(materials: Materials, calibrations: Nested) -> str:
     """Clips by how much they speak, those that were cut short among them."""
     rows: list[Row] = []
@@ -254,6 +266,7 @@ def report(materials: Materials, calibrations: Nested, points: Mapping[Policy, O
         ("Genuine recordings", genuine_table(materials, calibrations)),
         ("Calls of half a minute with a synthetic voice", calls_table(materials, calibrations)),
         ("Long recordings with a synthetic voice of 12 s", long_table(materials, calibrations, seed)),
+        ("Sound of a genuine voice", sound_table(materials)),
     ]
     return "\n\n".join(f"### {title}\n\n{body}" for title, body in sections)
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import soundfile
+from audio_analyzer.sound import Sounds
 from numpy.typing import NDArray
 from sg_decoder.channels import Channels
 
@@ -35,11 +36,12 @@ Logits = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Voice:
-    """A channel's windows: times (N, 2) in seconds, logits (N,) of members that never saw its fold, and its seconds of
-    speech."""
+    """A channel's windows: times (N, 2) in seconds, logits (N,) of members that never saw its fold, and sounds
+    (N, BANDS); and its seconds of speech."""
 
     times: NDArray[np.float64]
     logits: Logits
+    sounds: Sounds
     speech: float
 
 
@@ -70,51 +72,60 @@ def channels_of(sample: Sample) -> list[Waveform]:
 
 def voice_of(heard: Heard, fold: int) -> Voice:
     """A channel by the members that never saw a fold."""
-    return Voice(heard.times.astype(np.float64), heard.fold_logits[:, fold].astype(np.float64), heard.speech)
+    return Voice(
+        heard.times.astype(np.float64), heard.fold_logits[:, fold].astype(np.float64), heard.sounds, heard.speech
+    )
 
 
 def of_clips(samples: Sequence[Sample], clips: Sequence[Heard], min_speech: float) -> list[Recording]:
     """The genuine clips of one source one after the other, of `min_speech` seconds of speech each; their speakers may
     differ, or be the same again."""
-    sources: dict[tuple[str, int], list[float]] = defaultdict(list)
+    sources: dict[tuple[str, int], list[Heard]] = defaultdict(list)
     for sample, heard in zip(samples, clips, strict=True):
         if not sample.label and heard.speech >= min_speech and len(heard.times):
-            sources[sample.source, sample.fold].append(float(heard.fold_logits[0, sample.fold]))
-    return [
-        Recording(source, fold, (spaced(np.asarray(logits[:MOST])),))
-        for (source, fold), logits in sources.items()
-        if len(logits) >= FEWEST
-    ]
+            sources[sample.source, sample.fold].append(heard)
+    made = []
+    for (source, fold), found in sources.items():
+        if len(found) >= FEWEST:
+            logits = [float(heard.fold_logits[0, fold]) for heard in found[:MOST]]
+            sounds = np.stack([heard.sounds[0] for heard in found[:MOST]])
+            made.append(Recording(source, fold, (spaced(np.asarray(logits), sounds),)))
+    return made
 
 
-def spaced(logits: Logits, stride: int = 1) -> Voice:
+def spaced(logits: Logits, sounds: Sounds, stride: int = 1) -> Voice:
     """Windows of continuous speech, every `stride`th of it."""
     starts = HOP_SECONDS * stride * np.arange(len(logits))
     times = np.stack([starts, starts + WINDOW_SECONDS], axis=1)
-    return Voice(times, logits, float(HOP_SECONDS * stride * len(logits)))
+    return Voice(times, logits, sounds, float(HOP_SECONDS * stride * len(logits)))
 
 
 def drawn(recording: Recording, minutes: float, stride: int, rng: np.random.Generator) -> Recording:
     """A longer genuine recording of `minutes` of speech in all, in blocks of the windows of a shorter one; every
     `stride`th window is judged."""
     count = round(60 * minutes / HOP_SECONDS / stride / len(recording.voices))
-    return replace(recording, voices=tuple(spaced(_blocks(v.logits, count, rng), stride) for v in recording.voices))
+    chosen = [_blocks(len(voice.logits), count, rng) for voice in recording.voices]
+    voices = zip(recording.voices, chosen, strict=True)
+    return replace(recording, voices=tuple(spaced(v.logits[rows], v.sounds[rows], stride) for v, rows in voices))
 
 
-def _blocks(logits: Logits, count: int, rng: np.random.Generator) -> Logits:
-    size = min(BLOCK_WINDOWS, len(logits))
-    starts = rng.integers(len(logits) - size + 1, size=-(-count // size))
-    return np.asarray(np.concatenate([logits[s : s + size] for s in starts])[:count], np.float64)
+def _blocks(windows: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """`count` of so many windows, neighbours together."""
+    size = min(BLOCK_WINDOWS, windows)
+    starts = rng.integers(windows - size + 1, size=-(-count // size))
+    return np.concatenate([np.arange(s, s + size) for s in starts])[:count]
 
 
 def with_windows(host: Recording, made: Voice, source: str, stride: int, rng: np.random.Generator) -> Recording:
     """A drawn recording with a synthetic voice's windows at a random place of its first channel."""
-    own = host.voices[0].logits
-    place = int(rng.integers(len(own) + 1))
-    chosen = made.logits[int(rng.integers(min(stride, len(made.logits)))) :: stride]
-    voice = spaced(np.concatenate([own[:place], chosen, own[place:]]), stride)
+    own = host.voices[0]
+    place = int(rng.integers(len(own.logits) + 1))
+    chosen = slice(int(rng.integers(min(stride, len(made.logits)))), None, stride)
+    logits = np.insert(own.logits, place, made.logits[chosen])
+    sounds = np.insert(own.sounds, place, made.sounds[chosen], axis=0)
+    voice = spaced(logits, sounds, stride)
     step = HOP_SECONDS * stride
-    span = (place * step, (place + len(chosen) - 1) * step + WINDOW_SECONDS)
+    span = (place * step, (place + len(logits) - len(own.logits) - 1) * step + WINDOW_SECONDS)
     return Recording(source, host.fold, (voice, *host.voices[1:]), (0, *span))
 
 

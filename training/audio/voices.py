@@ -112,7 +112,7 @@ def stretches(
 
 def evidence(recording: Recording, calibration: StretchCalibration) -> float:
     """That of the recording's strongest stretch."""
-    return max(strongest(voice.logits, recording.windows, calibration) for voice in recording.voices)
+    return max(strongest(voice.logits, recording.windows, calibration).evidence for voice in recording.voices)
 
 
 def by_whole(recording: Recording, calibration: VoiceCalibration) -> float:

@@ -113,6 +113,20 @@ def test_what_the_file_claims_changes_no_score(settings: AudioSettings, tmp_path
     assert (after.probability, after.verdict) == (before.probability, before.verdict)
 
 
+def test_a_voice_between_turns_is_named_in_its_place(settings: AudioSettings, tmp_path: Path) -> None:
+    parts = {"temperature": 0.5, "bias": -3.0, "level": 1.4, "between": 0.5, "within": 0.1, "chances": 0.2}
+    bundle = make_audio_bundle(tmp_path / "parts", calibration={**CALIBRATION, "bias": -4.0, "stretches": parts})
+    genuine = speech(30)
+    made = np.diff(0.7 * genuine[: 9 * RATE], prepend=0).astype(np.float32) + 0.3 * genuine[: 9 * RATE]
+    turns = [genuine[: 16 * RATE], noise(0.4, 1e-3), made, noise(0.4, 1e-3), genuine[16 * RATE :]]
+    path = recording(tmp_path / "call.wav", np.concatenate(turns))
+    report = judge(AudioAnalyzer(settings.model_copy(update={"model_dir": bundle})), path)
+    (stretch,) = report.suspicious_segments
+    assert (stretch.start, stretch.end) == pytest.approx((16.4, 25.4), abs=1)
+    assert report.verdict is Verdict.LIKELY_DEEPFAKE
+    assert report.deepfake_probability == stretch.deepfake_probability
+
+
 def test_a_codecs_stream_is_judged_by_its_own_calibration(
     analyzer: AudioAnalyzer, settings: AudioSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

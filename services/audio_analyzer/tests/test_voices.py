@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from audio_analyzer.scoring import ScoredWindow
-from audio_analyzer.stretches import MOST, NAMED, Stretch, find_stretches, span, strength
+from audio_analyzer.sound import BANDS, Sounds
+from audio_analyzer.stretches import DEVIATION, MOST, NAMED, Stretch, find_stretches, span, strength
 from audio_analyzer.voices import HeardVoice, judge, segments, suspicious_segments
 from sg_common.bundle.calibration import StretchCalibration, VoiceCalibration
+from sg_common.verdict import Thresholds
 
 from testbed.audio_bundle import CALIBRATION, WINDOW
 
@@ -24,33 +26,63 @@ def genuine(count: int, seed: int = 1) -> npt.NDArray[np.float64]:
     return np.random.default_rng(seed).normal(-0.8, 0.4, count)
 
 
+def alike(count: int, seed: int = 2) -> Sounds:
+    """Sounds of one voice in one place."""
+    return np.random.default_rng(seed).normal(0, DEVIATION, (count, BANDS)).astype(np.float32)
+
+
 def heard(logits: npt.NDArray[np.float64], number: int = 1, channel: int | None = None) -> HeardVoice:
-    windows = [ScoredWindow(n, n * 16000, n * 16000 + WINDOW, float(value)) for n, value in enumerate(logits)]
-    return HeardVoice(number, channel, windows, logits, judge(logits, 30, len(logits), BY_STRETCHES))
+    sounds = alike(len(logits))
+    windows = [
+        ScoredWindow(n, n * 16000, n * 16000 + WINDOW, float(logit), sound)
+        for n, (logit, sound) in enumerate(zip(logits, sounds, strict=True))
+    ]
+    return HeardVoice(number, channel, windows, logits, judge(logits, sounds, 30, len(logits), BY_STRETCHES))
 
 
 def test_a_genuine_voice_has_no_stretch() -> None:
     for count in (2, 30, 300):
-        assert not find_stretches(genuine(count), count, STRETCHES)
+        assert not find_stretches(genuine(count), alike(count), count, STRETCHES)
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, 4), (11, 6), (26, 4)])
 def test_a_made_voice_among_genuine_ones_is_found_in_its_place(first: int, count: int) -> None:
     logits = genuine(30)
     logits[first : first + count] += 3
-    (stretch,) = find_stretches(logits, 30, STRETCHES)
+    (stretch,) = find_stretches(logits, alike(30), 30, STRETCHES)
     assert abs(stretch.first - first) + abs(stretch.first + stretch.count - first - count) <= 1
-    whole = judge(logits, 50, 30, WHOLE).probability
-    assert judge(logits, 50, 30, BY_STRETCHES).probability == stretch.probability > whole
+    whole = judge(logits, alike(30), 50, 30, WHOLE).probability
+    assert judge(logits, alike(30), 50, 30, BY_STRETCHES).probability == stretch.probability > whole
+
+
+def test_a_stretch_ends_where_the_sound_changes() -> None:
+    logits = genuine(30)
+    logits[[12, 13, 15, 16]] += 2.5
+    sounds = alike(30)
+    (alone,) = find_stretches(logits, sounds, 30, STRETCHES)
+    assert (alone.first, alone.count) != (10, 8)
+    sounds[10:18] += np.linspace(-10, 10, BANDS, dtype=np.float32)
+    (stretch,) = find_stretches(logits, sounds, 30, STRETCHES)
+    assert (stretch.first, stretch.count) == (10, 8)
+    assert stretch.probability == alone.probability == strength(logits, 30, STRETCHES)
+
+
+def test_sound_alone_accuses_nobody() -> None:
+    logits, sounds = genuine(30), alike(30)
+    sounds[2:10] += np.linspace(-6, 6, BANDS, dtype=np.float32)
+    assert not find_stretches(logits, sounds, 30, STRETCHES)
+    logits[18:24] += 3
+    (stretch,) = find_stretches(logits, sounds, 30, STRETCHES)
+    assert (stretch.first, stretch.count) == (18, 6)
 
 
 def test_a_doubtful_run_keeps_its_voice_from_being_cleared() -> None:
     logits = genuine(30)
     logits[11:14] += 1.4
-    whole, run = judge(logits, 50, 30, WHOLE).probability, strength(logits, 30, STRETCHES)
+    whole, run = judge(logits, alike(30), 50, 30, WHOLE).probability, strength(logits, 30, STRETCHES)
     for doubtful, probability in ((run, run), (run + 0.001, whole)):
         parts = STRETCHES.model_copy(update={"doubtful": doubtful})
-        judgement = judge(logits, 50, 30, WHOLE.model_copy(update={"stretches": parts}))
+        judgement = judge(logits, alike(30), 50, 30, WHOLE.model_copy(update={"stretches": parts}))
         assert not judgement.stretches
         assert judgement.probability == probability
     assert whole < run < NAMED
@@ -74,13 +106,13 @@ def test_neighbouring_stretches_do_not_overlap() -> None:
 
 
 def test_a_voice_that_is_made_throughout_is_one_stretch() -> None:
-    (stretch,) = find_stretches(genuine(30) + 3, 30, STRETCHES)
+    (stretch,) = find_stretches(genuine(30) + 3, alike(30), 30, STRETCHES)
     assert (stretch.first, stretch.count) == (0, 30)
 
 
 @pytest.mark.parametrize("calibration", [WHOLE, BY_STRETCHES])
 def test_a_voice_and_its_only_stretch_have_one_probability(calibration: VoiceCalibration) -> None:
-    judgement = judge(genuine(30) + 3, 50, 30, calibration)
+    judgement = judge(genuine(30) + 3, alike(30), 50, 30, calibration)
     assert [(s.first, s.count, s.probability) for s in judgement.stretches] == [(0, 30, judgement.probability)]
 
 
@@ -88,7 +120,7 @@ def test_more_than_one_stretch_is_named_and_not_too_many() -> None:
     logits = genuine(200)
     for first in range(5, 200, 13):
         logits[first : first + 5] += 4
-    found = find_stretches(logits, 200, STRETCHES)
+    found = find_stretches(logits, alike(200), 200, STRETCHES)
     assert 2 < len(found) <= MOST
     assert [s.probability for s in found] == sorted((s.probability for s in found), reverse=True)
     spans = sorted((s.first, s.first + s.count) for s in found)
@@ -106,15 +138,32 @@ def test_the_more_places_there_are_the_less_a_stretch_is_worth() -> None:
 def test_the_amount_of_speech_chooses_the_calibration() -> None:
     entries = [{"seconds": s, "temperature": t, "bias": 0.0} for s, t in ((1.0, 2.0), (2.0, 1.0), (8.0, 0.5))]
     calibration = VoiceCalibration.model_validate({**CALIBRATION, "speech": entries})
-    found = [judge([1.0], seconds, 1, calibration).probability for seconds in (0.9, 1.0, 1.9, 2.0, 7.0, 9.0)]
+    found = [judge([1.0], alike(1), seconds, 1, calibration).probability for seconds in (0.9, 1.0, 1.9, 2.0, 7.0, 9.0)]
     assert found[0] == WHOLE.probability(1.0)
     assert found[1] == found[2] < found[3] == found[4] < found[5]
     with pytest.raises(ValueError, match="order of seconds"):
         VoiceCalibration.model_validate({**CALIBRATION, "speech": entries[::-1]})
 
 
+def test_what_a_policy_calls_has_a_stretch() -> None:
+    points = {"high_recall": Thresholds(likely_authentic=0.3, likely_deepfake=0.4)}
+    parts = STRETCHES.model_copy(update={"doubtful": 0.3})
+    calibration = WHOLE.model_copy(update={"stretches": parts, "operating_points": points})
+    logits = genuine(30)
+    logits[11:14] += 1.4
+    run = strength(logits, 30, STRETCHES)
+    assert 0.4 < run < NAMED
+    assert not judge(logits, alike(30), 50, 30, calibration).stretches
+    (stretch,) = judge(logits, alike(30), 50, 30, calibration, policy="high_recall").stretches
+    assert stretch.probability == run
+    # As a whole a voice may sound made where no run of it does.
+    parts = parts.model_copy(update={"bias": -9.0})
+    judgement = judge([0.9, 1.0, 1.1], alike(3), 6, 3, WHOLE.model_copy(update={"stretches": parts}))
+    assert [(s.first, s.count, s.probability) for s in judgement.stretches] == [(0, 3, judgement.probability)]
+
+
 def test_a_short_voice_that_is_suspicious_is_named_whole() -> None:
-    judgement = judge([3.0], 2.5, 1, BY_STRETCHES)
+    judgement = judge([3.0], alike(1), 2.5, 1, BY_STRETCHES)
     assert [(s.first, s.count, s.probability) for s in judgement.stretches] == [(0, 1, judgement.probability)]
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audio_analyzer.sound import BANDS
+from numpy.typing import NDArray
 from sg_common.bundle.calibration import VoiceCalibration
 from sg_common.verdict import Verdict
 
@@ -13,7 +15,7 @@ from training.audio import recipe
 from training.audio.calls import CASES, LENGTHS, Material
 from training.audio.conditions import CLEAN, TELEPHONE
 from training.audio.proof import Told, operating_points, probabilities, report, tell, whole_clips
-from training.audio.recordings import Recording, drawn, spaced, with_windows
+from training.audio.recordings import Recording, Voice, drawn, spaced, with_windows
 from training.audio.voices import calibrated
 from training.common.manifest import Sample
 from training.common.rates import POLICIES
@@ -27,14 +29,17 @@ FOLDS = range(5)
 GENUINE_SHORT = np.random.default_rng(1).normal(-0.7, 1.0, 5000)
 
 
+def alike(logits: NDArray[np.float64], rng: np.random.Generator) -> Voice:
+    """Windows that sound alike, each band by itself."""
+    return spaced(logits, rng.normal(0, 2, (len(logits), BANDS)).astype(np.float32))
+
+
 def material(seed: int) -> Material:
     rng = np.random.default_rng(seed)
 
     def recordings(count: int, level: float, windows: int, name: str) -> list[Recording]:
-        return [
-            Recording(f"{name} {i}", i % 5, (spaced(rng.normal(rng.normal(level, 0.5), 0.4, windows)),))
-            for i in range(count)
-        ]
+        logits = [rng.normal(rng.normal(level, 0.5), 0.4, windows) for _ in range(count)]
+        return [Recording(f"{name} {i}", i % 5, (alike(values, rng),)) for i, values in enumerate(logits)]
 
     labels = np.arange(1200) % 2
     samples = tuple(Sample(Path(str(i)), int(v), i // 2 % 5, "f", f"source {i % 60}") for i, v in enumerate(labels))
@@ -101,14 +106,15 @@ def test_policies_keep_their_rates_and_are_ordered(
 def test_a_stretch_in_its_place_is_told_from_one_elsewhere(calibration: VoiceCalibration) -> None:
     logits = np.full(40, -0.7)
     logits[10:16] = 3.0
-    voice = spaced(logits)
+    voice = alike(logits, np.random.default_rng(1))
     told = tell(Recording("call", 0, (voice,)), calibration, calibration.thresholds)
     assert (told.verdict, told.before) == (Verdict.LIKELY_DEEPFAKE, Verdict.UNCERTAIN)
     start, end = float(voice.times[10, 0]), float(voice.times[15, 1])
     assert told.placed((0, start + 1.5, end - 1.5))
     assert not told.placed((0, start + 3, end))
     assert not told.placed((1, start, end))
-    quiet = tell(Recording("call", 0, (spaced(np.full(40, -2.0)),)), calibration, calibration.thresholds)
+    genuine = alike(np.full(40, -2.0), np.random.default_rng(2))
+    quiet = tell(Recording("call", 0, (genuine,)), calibration, calibration.thresholds)
     assert quiet == Told(Verdict.LIKELY_AUTHENTIC, (), Verdict.LIKELY_AUTHENTIC)
 
 
@@ -118,3 +124,6 @@ def test_the_card_has_a_row_for_every_length(materials: dict[str, Material], cal
     assert "nan" not in text
     for words in ("as found", "60 min, drawn", "in turns", "overlapping", "other channel", "high_recall"):
         assert words in text
+    _, deviation, independent = text.splitlines()[-1].strip("| ").rsplit(" | ", 2)
+    assert float(deviation.removesuffix(" dB")) == pytest.approx(2, abs=0.15)
+    assert float(independent) == pytest.approx(BANDS, abs=3)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from audio_analyzer.sound import BANDS, Sounds
 from sg_common.bundle.calibration import VoiceCalibration
 
 from training.audio.listen import Heard, pack, unpack
@@ -43,10 +44,14 @@ def tone(seconds: float, frequency: float, rate: int = RATE) -> np.ndarray:
     return np.asarray(0.3 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate), np.float32)
 
 
+def flat(windows: int, level: float = 0.0) -> Sounds:
+    return np.full((windows, BANDS), level, np.float32)
+
+
 def genuine(count: int, windows: int, seed: int = 1) -> list[Recording]:
     rng = np.random.default_rng(seed)
     return [
-        Recording(f"source {i}", i % 5, (spaced(rng.normal(rng.normal(-0.7, 0.5), 0.4, windows)),))
+        Recording(f"source {i}", i % 5, (spaced(rng.normal(rng.normal(-0.7, 0.5), 0.4, windows), flat(windows)),))
         for i in range(count)
     ]
 
@@ -90,16 +95,18 @@ def test_longer_recordings_keep_windows_together() -> None:
     assert set(logits) <= set(short.voices[0].logits)
     follows = dict(zip(short.voices[0].logits, short.voices[0].logits[1:], strict=False))
     assert np.mean([follows.get(a) == b for a, b in pairwise(logits)]) > 0.8
+    assert longer.voices[0].sounds.shape == (len(logits), BANDS)
     assert longer.voices[0].times[-1, 1] == pytest.approx(20 * 60, abs=8)
 
 
 def test_a_synthetic_voice_in_a_longer_recording_is_in_its_place() -> None:
     (host,) = genuine(1, 100)
-    made = spaced(np.full(6, 9.0))
+    made = spaced(np.full(6, 9.0), flat(6, 4.0))
     call = with_windows(host, made, "generator", 1, np.random.default_rng(2))
     assert call.place is not None
     (voice,) = call.voices
     raised = voice.times[voice.logits == 9.0]
+    np.testing.assert_array_equal(voice.sounds[:, 0] == 4.0, voice.logits == 9.0)
     assert call.place[0] == 0
     assert call.place[1:] == pytest.approx((raised[0, 0], raised[-1, 1]))
     assert len(with_windows(host, made, "generator", 4, np.random.default_rng(2)).voices[0].logits) == 102
@@ -107,22 +114,30 @@ def test_a_synthetic_voice_in_a_longer_recording_is_in_its_place() -> None:
 
 def test_clips_of_a_source_make_a_recording(tmp_path: Path) -> None:
     def heard(speech: float) -> Heard:
-        return Heard(np.zeros((1, 2), np.float32), np.full((1, 5), speech, np.float32), speech)
+        return Heard(np.zeros((1, 2), np.float32), np.full((1, 5), speech, np.float32), flat(1, speech), speech)
 
     samples = [Sample(Path(f"{i}"), 0, 2, "family", "much" if i < 9 else "little") for i in range(12)]
     (made,) = of_clips(samples, [heard(2.0 + i / 10) for i in range(12)], 2.1)
     assert (made.source, made.windows) == ("much", 8)
+    np.testing.assert_allclose(made.voices[0].sounds[:, 0], made.voices[0].logits)
     assert of_clips(samples, [heard(2.0)] * 12, 2.1) == []
 
 
 def test_what_was_heard_is_read_back() -> None:
     rng = np.random.default_rng(3)
     channels = [
-        Heard(rng.random((n, 2), np.float32), rng.random((n, 5 if n else 1), np.float32), float(n)) for n in (3, 0, 1)
+        Heard(
+            rng.random((n, 2), np.float32),
+            rng.random((n, 5 if n else 1), np.float32),
+            rng.random((n, BANDS), np.float32),
+            float(n),
+        )
+        for n in (3, 0, 1)
     ]
     for one, again in zip(channels, unpack(pack(channels)), strict=True):
         assert again.speech == one.speech
         np.testing.assert_array_equal(again.times, one.times)
+        np.testing.assert_array_equal(again.sounds, one.sounds)
         if len(one.times):
             np.testing.assert_array_equal(again.fold_logits, one.fold_logits)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 from sg_common.analysis import UNKNOWN_PROBABILITY, AnalysisOptions, Job, LoadedModel, Status, sha256_of
 from sg_common.media import AudioReader, open_audio, read_provenance
 from sg_common.verdict import Policy, Verdict
@@ -141,7 +142,8 @@ class _Analysis:
             score, verdict = UNKNOWN_PROBABILITY, Verdict.INCONCLUSIVE
             if why is None:
                 logits = calibration.as_common([window.logit for window in windows], stream)
-                judgement = judge(logits, quality.speech_seconds, of, calibration)
+                sounds = np.stack([window.sound for window in windows])
+                judgement = judge(logits, sounds, quality.speech_seconds, of, calibration, policy=self.policy)
                 heard.append(HeardVoice(number, channel, windows, logits, judgement))
                 score, verdict = judgement.probability, calibration.verdict(judgement.probability, self.policy)
             voices.append(

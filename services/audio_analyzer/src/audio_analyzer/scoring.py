@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from audio_analyzer.model import VoiceModel
+from audio_analyzer.sound import Sound, sound_of
 from audio_analyzer.windows import Window
 
 
@@ -16,10 +17,11 @@ class ScoredWindow:
     start: int
     end: int
     logit: float
+    sound: Sound = field(compare=False, repr=False)
 
 
 class WindowScorer:
-    """Scores the windows of one channel in batches and keeps only their logits.
+    """Scores the windows of one channel in batches and keeps only their logits and how they sound.
 
     Work and memory are bounded: when more than `limit` windows were judged, every second one is dropped, and from
     there on only every second window is judged (then every fourth, and so on). So the judged windows are always
@@ -55,7 +57,7 @@ class WindowScorer:
             return
         logits = self._model.logits([window.samples for _, window in self._waiting])
         self._scored += [
-            ScoredWindow(number, window.start, window.end, float(logit))
+            ScoredWindow(number, window.start, window.end, float(logit), sound_of(window.samples))
             for (number, window), logit in zip(self._waiting, logits, strict=True)
         ]
         self._waiting = []

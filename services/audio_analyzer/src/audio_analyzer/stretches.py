@@ -8,12 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from sg_common.bundle.calibration import Logits, StretchCalibration
 
+from audio_analyzer.sound import Sounds
+
 NAMED = 0.5
-"""Probability from which a stretch is named: as likely made as not."""
+"""Probability from which a stretch is named, unless less is called a deepfake: as likely made as not."""
 MOST = 10
 """Stretches of a voice that are named."""
-CONTRAST = 3.0
-"""Standard deviations by which a stretch must stand out from the rest of its voice; else the whole voice is named."""
+DEVIATION = 2.2
+"""Standard deviation of a band's level between windows of one genuine voice, dB (the model card, "Sound")."""
+INDEPENDENT = 5
+"""Bands of a sound that vary independently, by the same measure."""
+STANDS_OUT = 22.5
+"""Twice the log likelihood ratio by which a stretch must stand out from the rest of its voice, else the whole voice is
+named: one place of a thousand reaches it by chance (chi-square, 1 + INDEPENDENT degrees of freedom)."""
 
 
 @dataclass(frozen=True)
@@ -25,37 +32,52 @@ class Stretch:
     probability: float
 
 
-def strongest(logits: Logits, of: int, calibration: StretchCalibration) -> float:
-    """The highest evidence of any run of windows with `logits` (N,), of `of` windows in the file."""
+@dataclass(frozen=True)
+class Run:
+    """Consecutive windows, as in `Stretch`, and their evidence."""
+
+    first: int
+    count: int
+    evidence: float
+
+
+def strongest(logits: Logits, of: int, calibration: StretchCalibration) -> Run:
+    """The run of windows with `logits` (N,), of `of` windows in the file, that has the highest evidence."""
     sums = np.concatenate([[0.0], np.cumsum(logits)])
-    return max(
-        float(calibration.evidence((sums[count:] - sums[:-count]).max() / count, count, of))
-        for count in range(1, len(logits) + 1)
-    )
+    runs = []
+    for count in range(1, len(logits) + 1):
+        raised = sums[count:] - sums[:-count]
+        first = int(raised.argmax())
+        runs.append(Run(first, count, float(calibration.evidence(raised[first] / count, count, of))))
+    return max(runs, key=lambda run: run.evidence)
 
 
 def strength(logits: Logits, of: int, calibration: StretchCalibration) -> float:
     """The probability of the strongest run of windows, whether it is named or not; arguments as of `strongest`."""
-    return float(calibration.probability(strongest(logits, of, calibration)))
+    return float(calibration.probability(strongest(logits, of, calibration).evidence))
 
 
-def find_stretches(logits: Logits, of: int, calibration: StretchCalibration) -> list[Stretch]:
+def find_stretches(
+    logits: Logits, sounds: Sounds, of: int, calibration: StretchCalibration, named: float = NAMED
+) -> list[Stretch]:
     """The stretches of a voice that are named, strongest first.
 
     Args:
         logits: of the voice's judged windows in order, (N,), as the common calibration reads them.
+        sounds: how these windows sound, (N, BANDS).
         of: the number of judged windows in the file, on all channels.
         calibration: what a stretch is worth.
+        named: probability from which one is.
     """
     found: list[Stretch] = []
     waiting = [(0, len(logits))]
     while waiting and len(found) < MOST:
         start, end = waiting.pop()
-        part = logits[start:end]
-        probability = strength(part, of, calibration)
-        if probability < NAMED:
+        run = strongest(logits[start:end], of, calibration)
+        probability = float(calibration.probability(run.evidence))
+        if probability < named:
             continue
-        first, count = _place(part, calibration.within)
+        first, count = _place(logits[start:end], sounds[start:end], calibration.within, run)
         found.append(Stretch(start + first, count, probability))
         rests = [(start, start + first), (start + first + count, end)]
         waiting += [(a, b) for a, b in rests if a < b]
@@ -82,15 +104,25 @@ def span(times: npt.ArrayLike, stretch: Stretch) -> tuple[float, float]:
     return float(start), float(end)
 
 
-def _place(logits: Logits, variance: float) -> tuple[int, int]:
-    """The run (first, count) whose mean stands out most from the rest (the likelihood ratio of one raised segment, as
-    in circular binary segmentation, Olshen et al. 2004), or all where none does."""
-    best, place, total = CONTRAST * np.sqrt(variance), (0, len(logits)), len(logits)
+def _place(logits: Logits, sounds: Sounds, variance: float, run: Run) -> tuple[int, int]:
+    """The windows (first, count) that stand out most from the rest, or all where none do.
+
+    Their logits are higher and they sound different: the likelihood ratio of one segment with means of its own, as in
+    circular binary segmentation (Olshen et al. 2004), over logits of this variance and over bands. Sound alone accuses
+    nobody: the segment lies mostly in the suspicious run, or the run in it.
+    """
+    best, place, total = STANDS_OUT, (0, len(logits)), len(logits)
     sums = np.concatenate([[0.0], np.cumsum(logits - logits.mean())])
+    heard = np.concatenate([np.zeros((1, sounds.shape[1])), np.cumsum(sounds - sounds.mean(axis=0), axis=0)])
     for count in range(1, total):
+        firsts = np.arange(total - count + 1)
         raised: npt.NDArray[np.float64] = sums[count:] - sums[:-count]
-        first = int(raised.argmax())
-        contrast = raised[first] * np.sqrt(total / (count * (total - count)))
-        if contrast > best:
-            best, place = contrast, (first, count)
+        changed = np.square(heard[count:] - heard[:-count]).mean(axis=1)
+        shared = np.minimum(firsts + count, run.first + run.count) - np.maximum(firsts, run.first)
+        ratio = np.square(raised) / variance + INDEPENDENT * changed / DEVIATION**2
+        ratio *= total / (count * (total - count))
+        ratio[(raised <= 0) | (2 * shared < min(count, run.count))] = 0.0
+        first = int(ratio.argmax())
+        if ratio[first] > best:
+            best, place = ratio[first], (first, count)
     return place

@@ -8,41 +8,53 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from sg_common.bundle.calibration import Logits, VoiceCalibration
+from sg_common.verdict import DEFAULT_POLICY, Policy
 
 from audio_analyzer.model import SAMPLE_RATE
 from audio_analyzer.report import Segment, SuspiciousSegment
 from audio_analyzer.scoring import ScoredWindow
+from audio_analyzer.sound import Sounds
 from audio_analyzer.stretches import NAMED, Stretch, find_stretches, span, strength
 
 
 @dataclass(frozen=True)
 class Judgement:
     """A voice's probability: that of its whole speech, or of its strongest run of windows where that is higher and at
-    least doubtful. `stretches` are named, strongest first; the whole voice is one where it has no parts to tell
-    apart."""
+    least doubtful. `stretches` are named, strongest first; the whole voice is one where no part stands out."""
 
     probability: float
     stretches: Sequence[Stretch]
 
 
-def judge(logits: npt.ArrayLike, speech_seconds: float, of: int, calibration: VoiceCalibration) -> Judgement:
-    """Judge one voice.
+def judge(
+    logits: npt.ArrayLike,
+    sounds: Sounds,
+    speech_seconds: float,
+    of: int,
+    calibration: VoiceCalibration,
+    *,
+    policy: Policy = DEFAULT_POLICY,
+) -> Judgement:
+    """Judge one voice; whatever the policy calls a deepfake has a stretch that is named (raises as `calibration.at`).
 
     Args:
         logits: of its judged windows in order, (N,), N at least 1, as the common calibration reads them.
+        sounds: how these windows sound, (N, BANDS).
         speech_seconds: how much it speaks.
         of: the number of judged windows in the file, on all channels.
         calibration: the bundle's.
+        policy: the operating point.
     """
+    named = min(NAMED, calibration.at(policy).likely_deepfake)
     values: Logits = np.asarray(logits, np.float64)
     whole = float(calibration.for_speech(speech_seconds).probability(calibration.aggregation(values)))
     parts = calibration.stretches if values.size > 1 else None
     found, probability = [], whole
     if parts is not None:
         run = strength(values, of, parts)
-        found = find_stretches(values, of, parts) if run >= NAMED else []
+        found = find_stretches(values, sounds, of, parts, named) if run >= named else []
         probability = max(whole, run) if run >= parts.doubtful else whole
-    if probability >= NAMED and (parts is None or [stretch.count for stretch in found] == [values.size]):
+    if probability >= named and [stretch.count for stretch in found] in ([], [values.size]):
         found = [Stretch(0, values.size, probability)]
     return Judgement(probability, found)
 
