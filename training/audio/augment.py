@@ -19,6 +19,8 @@ from training.common.recipe import STRICT
 
 Rng = np.random.Generator
 Companion = Callable[[Rng], Waveform]
+Music = Callable[[int, Rng], Waveform]
+"""So many samples of unit RMS."""
 
 
 def _rms(x: NDArray[np.floating[Any]]) -> float:
@@ -76,7 +78,36 @@ def babble(samples: int, rng: Rng, companion: Companion) -> Waveform:
 def add_noise(x: Waveform, rng: Rng, snr_db: float, companion: Companion | None = None) -> Waveform:
     """Add noise, or babble in a quarter of cases when there are companions, at a signal-to-noise ratio."""
     other = babble(x.size, rng, companion) if companion and rng.random() < 0.25 else noise(x.size, rng)
+    return mix(x, other, snr_db)
+
+
+def mix(x: Waveform, other: Waveform, snr_db: float) -> Waveform:
+    """Add something of unit RMS at a signal-to-noise ratio."""
     return (x + other * np.float32(_rms(x) * 10 ** (-snr_db / 20))).astype(np.float32)
+
+
+def music(samples: int, rng: Rng) -> Waveform:
+    """Unit-RMS synthetic music: a tune over chords of a random key on strings of a random colour, plucked or held, with
+    a bass and sometimes drums."""
+    beat = int(SAMPLE_RATE / rng.uniform(1.5, 5))
+    t, x = np.arange(beat) / SAMPLE_RATE, np.zeros(samples + beat)
+    tonic, slope, decay = rng.uniform(80, 200), rng.uniform(0.5, 2), rng.choice([0.5, 4.0, 12.0])
+    scale = rng.choice([[0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10]])
+    loudness, drums = rng.uniform(0.2, 1, 3), rng.random() < 0.6
+    for number, start in enumerate(range(0, samples, beat)):
+        if number % 4 == 0:
+            degree = rng.integers(7)
+            chord = [scale[(degree + step) % 7] for step in (0, 2, 4)]
+        notes = [chord[0] - 12, 12 + rng.choice(scale), *chord]
+        for semitones, level in zip(notes, loudness[[0, 1, 2, 2, 2]], strict=True):
+            pitch = tonic * 2 ** (semitones / 12)
+            k = np.arange(1, max(2, min(14, int(7500 / pitch))))[:, None]
+            partials = np.sin(2 * np.pi * pitch * k * t + rng.uniform(0, 6.3, k.shape)) / k**slope
+            x[start : start + beat] += level * partials.sum(0) * np.exp(-decay * t) * np.minimum(1, t / 0.01)
+        if drums:
+            struck = rng.standard_normal(beat) if number % 2 else 3 * np.sin(2 * np.pi * 60 * t)
+            x[start : start + beat] += rng.uniform(0.2, 1) * struck * np.exp(-20 * t)
+    return np.asarray(x[:samples] / _rms(x[:samples]), dtype=np.float32)
 
 
 def impulse_response(rng: Rng, reverberation_seconds: float | None = None) -> Waveform:
@@ -167,6 +198,7 @@ class Chain:
     reverberation: float = 0.0
     equalizer: float = 0.0
     noise: float = 0.0
+    music: float = 0.0
     impulses: float = 0.0
     clipping: float = 0.0
     low_pass: float = 0.0
@@ -192,7 +224,7 @@ RANDOM = Chain(
 """A little of everything."""
 
 
-def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = None) -> Waveform:
+def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = None, band: Music = music) -> Waveform:
     """A random chain as a recording meets it: room, microphone, noise, level, then band and codec, sometimes one more
     codec `again`; peak 0.7."""
     if rng.random() < chain.crop:
@@ -207,6 +239,8 @@ def degrade(x: Waveform, rng: Rng, chain: Chain, companion: Companion | None = N
         x = equalize(x, rng)
     if rng.random() < chain.noise:
         x = add_noise(x, rng, rng.uniform(*chain.snr_db), companion)
+    if chain.music and rng.random() < chain.music:
+        x = mix(x, band(x.size, rng), rng.uniform(*chain.snr_db))
     if rng.random() < chain.impulses:
         x = impulsive_noise(x, rng)
     if rng.random() < chain.clipping:

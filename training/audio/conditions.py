@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from training.audio import augment
 from training.audio.codecs import BY_NAME, Codec, transcode
-from training.audio.pool import random_for
-from training.audio.waveforms import Waveform
+from training.audio.pool import CLIP_SECONDS, random_for
+from training.audio.waveforms import Waveform, read
 
 Treatment = Callable[[Waveform, np.random.Generator], Waveform]
 
@@ -57,6 +58,7 @@ CONDITIONS: Mapping[str, Treatment] = {
     "AMR 12.2 kbit/s": _codec(BY_NAME["amr-nb-12.2k"]),
     "call: room, noise, AMR 7.4": _call,
     "speakerphone: room, noise, AMR 12.2": _speakerphone,
+    "Opus 12 kbit/s": _codec(replace(BY_NAME["opus-16k"], bit_rate=12_000)),
     "Opus 16 kbit/s": _codec(BY_NAME["opus-16k"]),
     "Opus 24 kbit/s": _codec(BY_NAME["opus-24k"]),
     "Opus 32 kbit/s": _codec(BY_NAME["opus-32k"]),
@@ -64,16 +66,22 @@ CONDITIONS: Mapping[str, Treatment] = {
     "Opus 16, then AAC 32 kbit/s": _forwarded,
     "MP3 32 kbit/s": _codec(BY_NAME["mp3-32k"]),
     "AAC 16 kbit/s": _codec(BY_NAME["aac-16k"]),
+    "AAC 32 kbit/s": _codec(BY_NAME["aac-32k"]),
     "WMA 32 kbit/s (never trained)": _codec(Codec("wma-32k", "wmav2", "asf", 16000, 32000, "fltp")),
     "noise 20 dB": lambda x, rng: augment.add_noise(x, rng, 20.0),
     "noise 10 dB": lambda x, rng: augment.add_noise(x, rng, 10.0),
+    "music 20 dB": lambda x, rng: augment.mix(x, augment.music(x.size, rng), 20.0),
+    "music 10 dB": lambda x, rng: augment.mix(x, augment.music(x.size, rng), 10.0),
     "clipping": augment.clip,
     "reverberation 0.4 s": lambda x, rng: augment.reverberate(x, rng, 0.4),
     "low-pass 4 kHz": lambda x, rng: augment.low_pass(x, 4000.0),
     "random chain": lambda x, rng: augment.degrade(x, rng, augment.RANDOM),
 }
+BESIDE: Mapping[str, float] = {"other voices 20 dB": 20.0, "other voices 10 dB": 10.0}
+"""Conditions in which others speak as well, and by how many dB less loud."""
 # Where clean clips' calibration calls too many genuine clips fake, and the file itself tells.
 STREAMS: Mapping[str, Stream] = {
+    "Opus 12 kbit/s": Stream("opus", 14_000),
     "Opus 16 kbit/s": Stream("opus", 20_000),
     "Opus 24 kbit/s": Stream("opus", 28_000),
     "Opus 32 kbit/s": Stream("opus", 40_000),
@@ -81,6 +89,18 @@ STREAMS: Mapping[str, Stream] = {
 }
 
 
-def treat(x: Waveform, condition: str, seed: int, name: str) -> Waveform:
-    """One clip (T,) under a condition; the same clip gets the same treatment every time."""
-    return CONDITIONS[condition](x, random_for(seed, "condition", condition, name))
+def treat(x: Waveform, condition: str, seed: int, name: str, others: Sequence[Path] = ()) -> Waveform:
+    """One clip (T,) under a condition; the same clip gets the same treatment every time.
+
+    Args:
+        x: the clip.
+        condition: one of `CONDITIONS` or `BESIDE`.
+        seed: draws the treatment, with the condition and the name.
+        name: the clip's.
+        others: genuine clips, of which some are heard beside it.
+    """
+    rng = random_for(seed, "condition", condition, name)
+    if condition not in BESIDE:
+        return CONDITIONS[condition](x, rng)
+    voices = augment.babble(x.size, rng, lambda rng: read(others[int(rng.integers(len(others)))], CLIP_SECONDS))
+    return augment.mix(x, voices, BESIDE[condition])

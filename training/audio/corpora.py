@@ -1,7 +1,8 @@
 """Hold a fake out together with the genuine recordings of its voice.
 
 A fold holds out whole corpora of genuine recordings. Fakes of their voices keep their studio, and members that know a
-studio by fakes alone call all of it fake. The same goes for a page of examples and what its sound went through.
+studio by fakes alone call all of it fake. The same goes for a page of examples and what its sound went through: members
+that know a page by its genuine clips alone clear its fakes.
 """
 
 from __future__ import annotations
@@ -32,24 +33,31 @@ def voices_of(fake: Sample) -> set[str]:
     return {family for family, pattern in VOICES.items() if re.search(pattern, names, re.IGNORECASE)}
 
 
-def hold_out_voices(samples: Sequence[Sample], genuine: Sequence[Sample]) -> list[Sample]:
-    """Samples whose fakes are also held out in every fold that holds out genuine clips of their voice's family, and in
-    the one that holds out most of the genuine clips of their `origin`.
+def hold_out_voices(samples: Sequence[Sample], known: Sequence[Sample]) -> list[Sample]:
+    """Samples that are also held out with what they share a voice or a page of examples with.
 
-    Where a manifest itself says what a sample is also held out with, as for local copies, that counts.
+    Fakes in every fold that holds out genuine clips of their voice's family, and in the one that holds out most of the
+    genuine clips of their `origin`; genuine clips in every fold that holds out a fake of their `origin`. A fake of
+    which the manifest itself says what it is also held out with, as of a local copy, stays so, and its `origin` is not
+    its own.
     """
     families: dict[str, set[int]] = {family: set() for family in VOICES}
-    origins: dict[str, Counter[int]] = defaultdict(Counter)
-    for sample in genuine:
-        families.get(sample.family, set()).add(sample.fold)
-        origins[sample.fields.get("origin", "")][sample.fold] += 1
-    origins.pop("", None)
-    pages = {name: {fold for fold, n in of.items() if 2 * n > of.total()} for name, of in origins.items()}
+    pages: tuple[dict[str, Counter[int]], ...] = (defaultdict(Counter), defaultdict(Counter))
+    for sample in known:
+        if not sample.label:
+            families.get(sample.family, set()).add(sample.fold)
+        if (origin := sample.fields.get("origin")) and not sample.also_held_out:
+            pages[sample.label][origin][sample.fold] += 1
+    genuine = {name: {fold for fold, n in of.items() if 2 * n > of.total()} for name, of in pages[0].items()}
 
     def held(sample: Sample) -> Sample:
-        if not sample.label or sample.also_held_out:
+        origin = sample.fields.get("origin", "")
+        if not sample.label:
+            folds = set(pages[1].get(origin, ())) - {sample.fold}
+            return replace(sample, also_held_out=sample.also_held_out | folds)
+        if sample.also_held_out:
             return sample
-        page = pages.get(sample.fields.get("origin", ""), set())
-        return replace(sample, also_held_out=frozenset(page.union(*(families[name] for name in voices_of(sample)))))
+        folds = genuine.get(origin, set()).union(*(families[name] for name in voices_of(sample)))
+        return replace(sample, also_held_out=frozenset(folds))
 
     return [held(sample) for sample in samples]

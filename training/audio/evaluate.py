@@ -18,7 +18,7 @@ from sg_common.bundle.spec import VoiceSpec, read_task
 
 from training.audio import baselines
 from training.audio.calibrate import held_out, nested
-from training.audio.conditions import CLEAN, CONDITIONS, STREAMS, TELEPHONE
+from training.audio.conditions import BESIDE, CLEAN, CONDITIONS, STREAMS, TELEPHONE
 from training.audio.pool import CLIP_SECONDS
 from training.audio.recipe import Recipe
 from training.audio.scores import FoldScores, score
@@ -203,7 +203,9 @@ def report(
     clean, telephone = fitting[CLEAN], fitting[TELEPHONE]
     few = clean.at(few_per_source(clean.samples, per_source)).samples
     judged = {name: told(name, part, calibrations) for name, part in ((CLEAN, clean), (TELEPHONE, telephone))}
-    judged |= {name: told(name, scored(name, few), calibrations) for name in CONDITIONS if name not in judged}
+    judged |= {
+        name: told(name, scored(name, few), calibrations) for name in (*CONDITIONS, *BESIDE) if name not in judged
+    }
     more = [s for corpus in corpora[1:] for s in corpus]
     compared, compared_families = baseline_tables(clean, recipe.left_out_families, whisper, work / "features")
     sections = [

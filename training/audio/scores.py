@@ -40,9 +40,10 @@ def score(model: Path, samples: Sequence[Sample], condition: str, *, folder: Pat
 
     def run() -> NDArray[np.float32]:
         graph, parts = session(model), []
+        others = [s.path for s in samples if not s.label]
         for start in range(0, len(samples), BATCH):
             batch = [
-                repeat_to(treat(read(s.path, CLIP_SECONDS), condition, seed, s.fields["path"]))
+                repeat_to(treat(read(s.path, CLIP_SECONDS), condition, seed, s.fields["path"], others))
                 for s in samples[start : start + BATCH]
             ]
             parts.append(graph.run(["fold_logits"], {"waveform": np.stack(batch)})[0])

@@ -25,6 +25,15 @@ def read(path: Path, max_seconds: float | None = None) -> Waveform:
     return resample(data.mean(axis=1), rate, SAMPLE_RATE)
 
 
+def excerpt(path: Path, samples: int, rng: np.random.Generator) -> Waveform:
+    """So many samples from anywhere in an audio file, as `read` gives them; repeated where the file is shorter."""
+    info = soundfile.info(str(path))
+    frames = -(-samples * info.samplerate // SAMPLE_RATE)
+    start = int(rng.integers(max(1, info.frames - frames + 1)))
+    data, rate = soundfile.read(str(path), frames=frames, start=start, dtype="float32", always_2d=True)
+    return repeat_to(resample(data.mean(axis=1), rate, SAMPLE_RATE), samples)
+
+
 def resample(x: Waveform, rate: int, target: int) -> Waveform:
     """Polyphase resampling from `rate` to `target` Hz, shape (T,)."""
     if rate == target:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 
 from training.audio import augment, codecs, conditions, waveforms
 from training.audio.pool import random_for
@@ -24,10 +28,13 @@ def test_codecs_keep_length_and_timing(name: str, speech: waveforms.Waveform) ->
     assert correlation > 0.8, correlation
 
 
-@pytest.mark.parametrize("condition", sorted(conditions.CONDITIONS))
-def test_conditions_are_repeatable_and_keep_speech(condition: str, speech: waveforms.Waveform) -> None:
-    first = conditions.treat(speech, condition, 1, "clip")
-    assert np.array_equal(first, conditions.treat(speech, condition, 1, "clip"))
+@pytest.mark.parametrize("condition", [*conditions.CONDITIONS, *conditions.BESIDE])
+def test_conditions_are_repeatable_and_keep_speech(condition: str, speech: waveforms.Waveform, tmp_path: Path) -> None:
+    others = [tmp_path / f"{seed}.wav" for seed in range(3)]
+    for seed, path in enumerate(others):
+        soundfile.write(path, 0.1 * random_for(seed).standard_normal(9000), 16000)
+    first = conditions.treat(speech, condition, 1, "clip", others)
+    assert np.array_equal(first, conditions.treat(speech, condition, 1, "clip", others))
     assert np.isfinite(first).all()
     assert np.abs(first).max() > 0.001
 
@@ -39,8 +46,11 @@ def test_random_chains_are_finite_and_levelled(seed: int, speech: waveforms.Wave
     assert np.abs(out).max() == pytest.approx(0.7, abs=1e-3)
 
 
-def test_noise_has_the_wanted_ratio(speech: waveforms.Waveform) -> None:
-    noisy = augment.add_noise(speech, random_for(3), 10.0)
+@pytest.mark.parametrize("other", [augment.noise, augment.music])
+def test_noise_has_the_wanted_ratio(
+    other: Callable[[int, augment.Rng], waveforms.Waveform], speech: waveforms.Waveform
+) -> None:
+    noisy = augment.mix(speech, other(speech.size, random_for(3)), 10.0)
     ratio = 10 * np.log10(np.mean(speech**2) / np.mean((noisy - speech) ** 2))
     assert ratio == pytest.approx(10.0, abs=0.1)
 

@@ -53,6 +53,13 @@ def test_a_page_of_examples_is_held_out_where_most_of_its_genuine_clips_are() ->
     assert [s.also_held_out for s in hold_out_voices(fakes, genuine)] == [{3}, set(), set(), set()]
 
 
+def test_a_genuine_clip_is_held_out_with_every_fake_of_its_page() -> None:
+    clip = sample(0, 1, "somebody", origin="a")
+    fakes = [sample(1, fold, "vc", origin=page) for fold, page in ((1, "a"), (3, "a"), (4, "a"), (2, "b"), (0, ""))]
+    held = hold_out_voices([clip, sample(0, 1, "somebody")], fakes)
+    assert [s.also_held_out for s in held] == [{3, 4}, set()]
+
+
 def test_what_a_manifest_says_counts() -> None:
     fake = Sample(Path("x.flac"), 1, 3, "gan", "local", "", frozenset({0}), {"speaker_id": "vctk_p225"})
     assert hold_out_voices([fake], [sample(0, 1, "vctk")]) == [fake]

@@ -13,7 +13,7 @@ from training.audio.pool import CLIP, Corpus, Pool
 from training.common.manifest import Sample
 
 SETTINGS = recipe.load().prepare
-CLEAN, TELEPHONE = 1, SETTINGS.conditions.index("mobile")
+CLEAN, TELEPHONE, MUSIC = 1, SETTINGS.conditions.index("mobile"), SETTINGS.conditions.index("music")
 
 
 @pytest.fixture
@@ -73,6 +73,23 @@ def test_a_corpus_that_was_moved_is_not_measured_anew(corpus: Corpus, tmp_path: 
     for s in corpus.samples:
         moved.append(replace(s, path=Path(shutil.copy(s.path, tmp_path / "other"))))
     assert replace(corpus, samples=moved).key(1) == corpus.key(1)
+
+
+def test_music_from_files_is_heard_where_music_is(corpus: Corpus, tmp_path: Path) -> None:
+    tune = tmp_path / "tune.wav"
+    soundfile.write(tune, 0.1 * np.sin(2 * np.pi * 3000 * np.arange(44100 * 5) / 44100), 44100)
+    band = replace(corpus, music=[tune])
+    assert band.key(MUSIC) != corpus.key(MUSIC)
+    assert band.key(TELEPHONE) == corpus.key(TELEPHONE)
+    assert Pool([band]).key != Pool([corpus]).key
+
+    def share(of: Corpus, i: int) -> float:
+        x = of.clip(i, MUSIC)
+        spectrum = np.square(np.abs(np.fft.rfft(x)))
+        frequencies = np.fft.rfftfreq(x.size, 1 / 16000)
+        return float(spectrum[np.abs(frequencies - 3000) < 2].sum() / spectrum.sum())
+
+    assert max(share(band, i) for i in range(4)) > 10 * max(share(corpus, i) for i in range(4))
 
 
 def test_a_pool_counts_through_its_corpora(corpus: Corpus) -> None:
