@@ -27,6 +27,11 @@ def _rms(x: NDArray[np.floating[Any]]) -> float:
     return float(np.sqrt(np.mean(np.square(x)))) + 1e-9
 
 
+def unit(x: NDArray[np.floating[Any]]) -> Waveform:
+    """At unit RMS; silence stays silence."""
+    return np.asarray(x / _rms(x), dtype=np.float32)
+
+
 def shape_spectrum(x: Waveform, gain: Callable[[np.ndarray], np.ndarray]) -> Waveform:
     """Multiply the spectrum by `gain(frequency in Hz)`."""
     spectrum = np.fft.rfft(x)
@@ -65,14 +70,14 @@ def noise(samples: int, rng: Rng) -> Waveform:
         x += sum(rng.uniform(0, 0.8) * np.sin(2 * np.pi * base * k * t + rng.uniform(0, 6.3)) for k in range(1, 6))
     if rng.random() < 0.4:
         x *= 1 + 0.8 * np.sin(2 * np.pi * rng.uniform(0.2, 3) * t + rng.uniform(0, 6.3))
-    return np.asarray(x / _rms(x), dtype=np.float32)
+    return unit(x)
 
 
 def babble(samples: int, rng: Rng, companion: Companion) -> Waveform:
     """Unit-RMS mixture of three to six other clips."""
     voices = [np.roll(np.resize(companion(rng), samples), rng.integers(samples)) for _ in range(rng.integers(3, 7))]
     x = np.sum([v / _rms(v) * rng.uniform(0.5, 1) for v in voices], axis=0)
-    return np.asarray(x / _rms(x), dtype=np.float32)
+    return unit(x)
 
 
 def add_noise(x: Waveform, rng: Rng, snr_db: float, companion: Companion | None = None) -> Waveform:
@@ -107,7 +112,7 @@ def music(samples: int, rng: Rng) -> Waveform:
         if drums:
             struck = rng.standard_normal(beat) if number % 2 else 3 * np.sin(2 * np.pi * 60 * t)
             x[start : start + beat] += rng.uniform(0.2, 1) * struck * np.exp(-20 * t)
-    return np.asarray(x[:samples] / _rms(x[:samples]), dtype=np.float32)
+    return unit(x[:samples])
 
 
 def impulse_response(rng: Rng, reverberation_seconds: float | None = None) -> Waveform:

@@ -59,8 +59,7 @@ class Corpus:
     def _music(self, samples: int, rng: np.random.Generator) -> Waveform:
         if not self.music or rng.random() < SYNTHETIC:
             return augment.music(samples, rng)
-        x = excerpt(self.music[int(rng.integers(len(self.music)))], samples, rng)
-        return np.asarray(x / (np.sqrt(np.mean(np.square(x))) + 1e-9), np.float32)
+        return augment.unit(excerpt(self.music[int(rng.integers(len(self.music)))], samples, rng))
 
 
 @dataclass

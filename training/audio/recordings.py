@@ -104,9 +104,12 @@ def drawn(recording: Recording, minutes: float, stride: int, rng: np.random.Gene
     """A longer genuine recording of `minutes` of speech in all, in blocks of the windows of a shorter one; every
     `stride`th window is judged."""
     count = round(60 * minutes / HOP_SECONDS / stride / len(recording.voices))
-    chosen = [_blocks(len(voice.logits), count, rng) for voice in recording.voices]
-    voices = zip(recording.voices, chosen, strict=True)
-    return replace(recording, voices=tuple(spaced(v.logits[rows], v.sounds[rows], stride) for v, rows in voices))
+
+    def longer(voice: Voice) -> Voice:
+        rows = _blocks(len(voice.logits), count, rng)
+        return spaced(voice.logits[rows], voice.sounds[rows], stride)
+
+    return replace(recording, voices=tuple(longer(voice) for voice in recording.voices))
 
 
 def _blocks(windows: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
